@@ -1,0 +1,1 @@
+"""The services of Boothline: they meet only in Kafka."""

@@ -1,0 +1,1 @@
+"""The embedded stack, the launcher and the demo: everything that starts processes."""
