@@ -1,0 +1,264 @@
+"""The HTTP edge that every service shares: application factory, problem details, headers, limits, health, metrics."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import orjson
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import Failure, TooLarge, Unavailable
+from shared.lifecycle import Tasks
+from shared.telemetry import METRICS_TYPE, continue_trace, current_trace, render
+
+log = structlog.get_logger(__name__)
+
+BODY_LIMIT = 1_048_576
+"""Bytes of a request body that a service reads without being told otherwise: forms and JSON are far below."""
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""portal.md P29: no inline style or script anywhere."""
+
+SECURITY_HEADERS = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # no-referrer would turn the Origin of a form POST into null (P10 of findings)
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+Probe = Callable[[], Awaitable[None]]
+"""Raises a Failure when something that the service needs does not answer."""
+
+
+def create_web(
+    title: str,
+    registry: CollectorRegistry,
+    probes: Mapping[str, Probe],
+    *,
+    body_limits: Mapping[str, int] | None = None,
+    docs: bool = False,
+) -> FastAPI:
+    """A FastAPI application with health, readiness, metrics, problem details, security headers and a body limit.
+
+    `probes` name what `/ready` asks. `body_limits` maps path prefixes to more bytes (imports). FastAPI's own
+    telemetry is off: its spans hold paths, and ours hold handles (operator.md X6).
+    """
+    web = FastAPI(
+        title=title,
+        docs_url="/docs" if docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if docs else None,
+        telemetry={"tracing": False, "logs": False, "metrics": False, "operation_spans": False},
+    )
+    web.add_exception_handler(Failure, _failure)
+    web.add_exception_handler(RequestValidationError, _invalid)
+    web.add_exception_handler(HTTPException, _http_exception)
+    web.add_exception_handler(Exception, _crash)
+    web.add_middleware(GZipMiddleware, minimum_size=1_000)
+    web.add_middleware(Edge, body_limits=dict(body_limits or {}))
+
+    @web.get("/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @web.get("/ready", include_in_schema=False)
+    async def ready() -> Response:
+        broken = {name: problem for name, probe in probes.items() if (problem := await _ask(probe))}
+        body = {"status": "not ready", "broken": broken} if broken else {"status": "ready"}
+        return json_response(body, status=503 if broken else 200)
+
+    @web.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(render(registry), media_type=METRICS_TYPE)
+
+    return web
+
+
+async def _ask(probe: Probe) -> str | None:
+    try:
+        async with asyncio.timeout(5):
+            await probe()
+    except Failure as failure:
+        return failure.code
+    except (TimeoutError, OSError) as error:
+        return type(error).__name__
+    return None
+
+
+class Edge:
+    """Headers, the body limit, and the trace context of every request. Raw ASGI: streams pass through untouched."""
+
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
+        self._app = app
+        self._limits = body_limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        received = headers.get(b"traceparent", b"").decode("latin-1")
+        current_trace.set(continue_trace(received or None))
+        limit = next((size for prefix, size in self._limits.items() if scope["path"].startswith(prefix)), BODY_LIMIT)
+        sender = _with_headers(send)
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await problem(TooLarge(limit_bytes=limit))(scope, receive, sender)
+            return
+        await self._app(scope, _limited(receive, limit), sender)
+
+
+def _with_headers(send: Send) -> Send:
+    async def sender(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            present = {name.lower() for name, _ in message.get("headers", ())}
+            extra = [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items() if k.encode() not in present]
+            message = {**message, "headers": [*message.get("headers", ()), *extra]}
+        await send(message)
+
+    return sender
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    read = 0
+
+    async def receiver() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise TooLarge(limit_bytes=limit)
+        return message
+
+    return receiver
+
+
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`body` as JSON."""
+    return Response(orjson.dumps(body), status, dict(headers or {}), "application/json")
+
+
+def problem(failure: Failure, **extra: object) -> Response:
+    """RFC 9457 problem details of `failure`: code, what happened, which field."""
+    body: dict[str, object] = {
+        "type": f"urn:boothline:problem:{failure.code}",
+        "title": HTTPStatus(failure.status).phrase,
+        "status": failure.status,
+        "detail": failure.message,
+        "code": failure.code,
+        **{name: value for name, value in failure.details.items() if name not in {"type", "title", "status", "detail"}},
+        **extra,
+    }
+    if failure.field:
+        body["field"] = failure.field
+    headers = {"cache-control": "no-store"}
+    if failure.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(failure.retry_after)))
+    return Response(orjson.dumps(body, default=str), failure.status, headers, "application/problem+json")
+
+
+async def _failure(_: Request, error: Exception) -> Response:
+    if not isinstance(error, Failure):
+        raise error
+    if error.status >= 500:
+        log.warning("request failed", error_code=error.code)
+    return problem(error)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [
+        {
+            "field": ".".join(str(step) for step in item["loc"] if step != "body"),
+            "code": item["type"],
+            "detail": item["msg"],
+        }
+        for item in error.errors()
+    ]
+    body = {
+        "type": "urn:boothline:problem:invalid",
+        "title": HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
+        "status": 422,
+        "detail": "Some fields are missing or not valid.",
+        "code": "invalid",
+        "errors": fields,
+    }
+    return Response(orjson.dumps(body), 422, {"cache-control": "no-store"}, "application/problem+json")
+
+
+async def _http_exception(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    code = status.name.lower()
+    body = {"type": f"urn:boothline:problem:{code}", "title": status.phrase, "status": status.value, "code": code}
+    return Response(orjson.dumps(body), status.value, dict(error.headers or {}), "application/problem+json")
+
+
+async def _crash(_: Request, error: Exception) -> Response:
+    log.error("request crashed", exc_info=error)
+    return problem(Unavailable())
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, host: str, port: int, tasks: Tasks, *, grace: int = 5) -> AsyncIterator[int]:
+    """Serve `app` until the block is left; yields the port (of the system's choice for 0). There is no access log:
+    paths hold handles. `grace`: seconds that open requests get."""
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=grace,
+        timeout_keep_alive=30,
+    )
+    server = _Server(config)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    task = tasks.spawn(server.serve(sockets=[listener]), name="http")
+    try:
+        async with asyncio.timeout(grace + 10):
+            await server.up.wait()
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait({task}, timeout=grace + 2)
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling: the lifecycle hears signals and stops in reverse order."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell `serving` that requests are answered from now on."""
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the lifecycle."""
+        yield
