@@ -1,0 +1,98 @@
+"""One child process: started on the leash, its output in a log file, stopped within a bound."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stack import leash
+from stack.folder import RunFolder
+from stack.identity import Identity, identify
+
+Waiting = Iterator[None]
+"""A start under way: each step asks its driver to wait a little, so that one thread starts everything at the same time."""
+
+
+class StartFailed(RuntimeError):
+    """A process could not be started or did not become ready; says which and shows the end of its log."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run: its own environment only (nothing of ours is handed down) and the signal that ends it at once."""
+
+    name: str
+    argv: Sequence[str | Path]
+    cwd: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    uid: int | None = None
+    death: signal.Signals = signal.SIGKILL
+    stop: signal.Signals = signal.SIGTERM
+
+
+class Child:
+    """A running `Command`; start it from the main thread, because it dies with the thread that started it."""
+
+    def __init__(self, command: Command, folder: RunFolder) -> None:
+        """Starts the program in a session of its own, so that Ctrl-C in the terminal reaches only us."""
+        self.command = command
+        self.log = folder.log / f"{command.name}.log"
+        leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(int(command.death))]
+        leashed += [str(-1 if command.uid is None else command.uid), *map(str, command.argv)]
+        with self.log.open("ab") as log:
+            self.log.chmod(0o600)
+            self._process = subprocess.Popen(
+                leashed, cwd=command.cwd, env={**command.environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.identity = identify(self._process.pid) or Identity(self._process.pid, 0)
+        folder.record(self.identity)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal's number when a signal ended it."""
+        return self._process.poll()
+
+    def finishing(self, seconds: float) -> Waiting:
+        """Waits for a program that ends by itself; raises `StartFailed` when it fails or takes longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self.exit_code is None:
+            if time.monotonic() > deadline:
+                self.end()
+                raise StartFailed(self.story(f"did not finish within {seconds:.0f} s"))
+            yield
+        if self.exit_code != 0:
+            raise StartFailed(self.story(f"ended with exit code {self.exit_code}"))
+
+    def ask_to_stop(self) -> None:
+        """Sends the stopping signal and returns."""
+        if self.exit_code is None:
+            self._process.send_signal(self.command.stop)
+
+    def end(self, seconds: float = 5.0) -> None:
+        """Stops it: the polite signal, and SIGKILL when it is still there after `seconds`."""
+        self.ask_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        if self.exit_code is None:
+            self._process.kill()
+            self._process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines that it wrote."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def story(self, what: str) -> str:
+        """`what` happened to this process, with the end of its log and where the rest is."""
+        return f"{self.command.name} {what}\n{self.tail()}\n(the whole log: {self.log})"

@@ -1,0 +1,39 @@
+"""Free ports of the loopback interface."""
+
+import secrets
+import socket
+
+LOOPBACK = "127.0.0.1"
+_RANGE = range(20_000, 32_000)  # below Linux's ephemeral range (32768..), so that no outgoing connection takes one
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def pick(preferred: int | None = None) -> int:
+    """`preferred` when it is free, else any free port; somebody may still be faster, so servers try again."""
+    if preferred is not None and is_free(preferred):
+        return preferred
+    for _ in range(1_000):
+        port = secrets.choice(_RANGE)
+        if is_free(port):
+            return port
+    raise RuntimeError("no free port on 127.0.0.1 between 20000 and 31999")
+
+
+def answers(port: int, question: bytes, expected: bytes, *, seconds: float = 0.5) -> bool:
+    """Whether the server on `port` replies to `question` with something that holds `expected`."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=seconds) as connection:
+            connection.sendall(question)
+            return expected in connection.recv(65_536)
+    except OSError:
+        return False

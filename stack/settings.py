@@ -1,0 +1,16 @@
+"""What can be set from outside for the launcher and for the tests."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServersUnderTest(BaseSettings):
+    """Servers that the tests use instead of the embedded ones: TEST_POSTGRES (an administrator's URL), TEST_VALKEY, TEST_KAFKA."""
+
+    model_config = SettingsConfigDict(env_prefix="TEST_", frozen=True, extra="ignore")
+
+    postgres: str | None = None
+    valkey: str | None = None
+    kafka: str | None = None
+    chromium: Path = Path("/usr/bin/chromium")

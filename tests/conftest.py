@@ -1,0 +1,196 @@
+"""What tests may ask for. Servers are real, start at the first request for one of them and end with the session.
+
+PostgreSQL (18, fsync off)
+    `postgres_url`      the URL of a new empty database of this test alone, as its owner (not a superuser)
+    `databases`         for more: a schema that is migrated once and cloned per test (about 30 ms):
+
+        @pytest.fixture
+        def registry_url(databases: Databases) -> Iterator[str]:
+            template = databases.template("registry", migrate)     # migrate(url): runs once per session, must close its connections
+            with databases.fresh(template) as url:
+                yield url
+
+Valkey (9, append-only file, appendfsync always)
+    `valkey_url`        the URL of a numbered database, emptied before this test; channels (pub/sub) are not apart
+
+Kafka's protocol
+    `own_kafka`         bootstrap of a new, empty broker of this test alone (5 ms, 13 MB): use the real topic names. Embedded only.
+    `kafka_bootstrap`   bootstrap of the session's broker; shared, so every topic and group must start with `kafka_prefix`
+    `kafka_prefix`      "t<8 hex digits>." of this test alone
+    `kafka_is_embedded` the embedded broker (Tansu) has no idempotent producer, says a wrong end of a topic, needs 3-5 s for the
+                        first join of a group: session time-out 6 s, request_timeout_ms 75 s there; 10-15 s on Apache Kafka
+
+Chromium
+    `chromium`          path of Debian's Chromium; mark the test `@pytest.mark.browser`: without Chromium it is left out, and the last
+                        lines of the run say so
+
+All but the broker of `own_kafka` can be yours instead: TEST_POSTGRES=postgresql://admin:..@host/postgres, TEST_VALKEY=redis://..,
+TEST_KAFKA=host:port, TEST_CHROMIUM=/path. The servers are processes started without an event loop: use them from sync and async tests.
+Tests in tests/unit get none of this: the network is refused there.
+"""
+
+import itertools
+import secrets
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from stack.child import Child
+from stack.databases import Databases
+from stack.embedded import Binaries, Postgres, Tansu, Valkey, find
+from stack.embedded.starting import drive
+from stack.folder import RunFolder, fresh_test_folder
+from stack.settings import ServersUnderTest
+
+_CHROMIUM_MISSING = "Chromium is missing: apt-get install -y chromium fonts-noto-core fonts-noto-color-emoji"
+_valkey_databases = itertools.cycle(range(1, 16))
+
+
+@pytest.fixture(scope="session")
+def servers_under_test() -> ServersUnderTest:
+    """The servers named from outside."""
+    return ServersUnderTest()
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    """The servers' programs."""
+    return find()
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> Iterator[RunFolder]:
+    """The private folder of this session."""
+    folder = fresh_test_folder()
+    yield folder
+    folder.close()
+
+
+@pytest.fixture(scope="session")
+def databases(servers_under_test: ServersUnderTest, binaries: Binaries, run_folder: RunFolder) -> Iterator[Databases]:
+    """Makes databases on the session's PostgreSQL."""
+    if servers_under_test.postgres:
+        made = Databases(binaries, servers_under_test.postgres, servers_under_test.postgres, run_folder.path)
+        yield made
+        made.close()
+        return
+    server = Postgres(binaries, run_folder, None, ("tests",), durable=False)
+    with _running(server):
+        yield Databases(binaries, server.admin_url, server.url("tests"), run_folder.path)
+
+
+@pytest.fixture
+def postgres_url(databases: Databases) -> Iterator[str]:
+    """The URL of a new empty database."""
+    with databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_server_url(servers_under_test: ServersUnderTest, binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
+    """The URL of the session's Valkey without a database number."""
+    if servers_under_test.valkey:
+        yield servers_under_test.valkey.rstrip("/")
+        return
+    server = Valkey(binaries.valkey, run_folder, None)
+    with _running(server):
+        yield server.url().removesuffix("/0")
+
+
+@pytest.fixture
+def valkey_url(valkey_server_url: str) -> str:
+    """The URL of an empty numbered database."""
+    url = f"{valkey_server_url}/{next(_valkey_databases)}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture(scope="session")
+def kafka_is_embedded(servers_under_test: ServersUnderTest) -> bool:
+    """Whether `kafka_bootstrap` is the embedded broker."""
+    return servers_under_test.kafka is None
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(servers_under_test: ServersUnderTest, binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
+    """The session's broker."""
+    if servers_under_test.kafka:
+        yield servers_under_test.kafka
+        return
+    broker = Tansu(binaries.tansu, run_folder, None)
+    with _running(broker):
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def own_kafka(binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
+    """A broker of this test alone."""
+    broker = Tansu(binaries.tansu, run_folder, None, label=f"tansu-{secrets.token_hex(4)}")
+    with _running(broker):
+        yield broker.bootstrap
+
+
+@pytest.fixture
+def kafka_prefix() -> str:
+    """What every topic and group of this test starts with."""
+    return f"t{secrets.token_hex(4)}."
+
+
+@pytest.fixture(scope="session")
+def chromium(servers_under_test: ServersUnderTest) -> str:
+    """Path of the browser."""
+    return str(servers_under_test.chromium)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--no-skips`: for CI, where everything is installed."""
+    parser.addoption(
+        "--no-skips", action="store_true", help="fail when a test was skipped, and do not leave out browser tests"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the browser tests where there is no Chromium."""
+    if config.getoption("--no-skips") or ServersUnderTest().chromium.exists():
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=_CHROMIUM_MISSING))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says at the very end that browser tests were left out."""
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if _CHROMIUM_MISSING in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_line(f"\n{len(skipped)} browser tests were left out. {_CHROMIUM_MISSING}", yellow=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With `--no-skips` a skipped test fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+class _running:  # noqa: N801  reads as a verb in a with statement
+    """Runs a server as long as the block does."""
+
+    def __init__(self, server: Postgres | Valkey | Tansu) -> None:
+        self._server = server
+
+    def __enter__(self) -> Child:
+        try:
+            drive(self._server.starting())
+        except BaseException:
+            self.__exit__()
+            raise
+        assert self._server.child is not None
+        return self._server.child
+
+    def __exit__(self, *_: object) -> None:
+        if self._server.child is not None:
+            self._server.child.end()
