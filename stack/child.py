@@ -15,7 +15,7 @@ from stack.folder import RunFolder
 from stack.identity import Identity, identify
 
 Waiting = Iterator[None]
-"""A start under way: each step asks its driver to wait a little, so that one thread starts everything at the same time."""
+"""A start under way: each step asks its driver to wait a little, so that one thread starts everything at once."""
 
 
 class StartFailed(RuntimeError):
@@ -64,7 +64,7 @@ class Child:
         return self._process.poll()
 
     def finishing(self, seconds: float) -> Waiting:
-        """Waits for a program that ends by itself; raises `StartFailed` when it fails or takes longer than `seconds`."""
+        """Waits for a program that ends by itself; raises `StartFailed` when it fails or needs more than `seconds`."""
         deadline = time.monotonic() + seconds
         while self.exit_code is None:
             if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Fresh PostgreSQL databases, empty or cloned from a template that was prepared once; what integration tests stand on."""
+"""Fresh PostgreSQL databases for integration tests, empty or cloned from a template that was prepared once."""
 
 import contextlib
 import secrets
@@ -11,7 +11,7 @@ from stack.embedded.postgres import psql
 
 
 class Databases:
-    """Makes databases on the server of `admin_url` for the role in `owner_url`, which may be the administrator itself."""
+    """Makes databases on the server of `admin_url` for the role of `owner_url`, which may be the administrator."""
 
     def __init__(self, binaries: Binaries, admin_url: str, owner_url: str, folder: Path) -> None:
         """Connects with psql, once per statement: blocking, and bound to no event loop."""
@@ -25,7 +25,7 @@ class Databases:
             prepare(self._url(database))
             self._sql(
                 f"ALTER DATABASE {database} ALLOW_CONNECTIONS false",
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'",  # noqa: S608  our name
             )
             self._templates[name] = database
         return self._templates[name]

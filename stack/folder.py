@@ -26,7 +26,7 @@ class FolderNotOurs(RuntimeError):
 
 
 class RunFolder:
-    """Holds `path` (0700, or 0711 for root, whose servers run as another user) until `close`; the kernel frees it at death."""
+    """Holds `path` until `close`, or until the process dies; mode 0700, for root 0711 as PostgreSQL is another user."""
 
     def __init__(self, path: Path) -> None:
         """Takes the folder and clears leftovers; raises `FolderInUse` or `FolderNotOurs`."""
@@ -99,7 +99,7 @@ def fresh_test_folder() -> RunFolder:
     for _ in range(10):
         try:
             return RunFolder(Path(tempfile.mkdtemp(prefix=_TEST_PREFIX, dir=temporary)))
-        except (FolderInUse, FileNotFoundError):  # another session's sweep was faster than our lock
+        except FolderInUse:  # another session's sweep was faster than our lock
             continue
     raise RuntimeError(f"cannot make a folder in {temporary}")
 
@@ -122,15 +122,13 @@ def _lock(path: Path) -> int:
     descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if (path / "lock").stat().st_ino != os.fstat(descriptor).st_ino:
-            raise FileNotFoundError(path)  # a sweep removed it between our open and our lock
     except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace") or "unknown"
         os.close(descriptor)
         raise FolderInUse(holder) from None
-    except FileNotFoundError:
+    if not (path / "lock").exists() or (path / "lock").stat().st_ino != os.fstat(descriptor).st_ino:
         os.close(descriptor)
-        raise
+        raise FolderInUse("a sweep that removed it between our open and our lock")
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor

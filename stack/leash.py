@@ -1,7 +1,8 @@
-"""Runs one program that dies with the process that started it: drops the uid, asks for a signal at the parent's death, execs.
+"""Runs one program that dies with its parent: drops the uid, asks for a signal at the parent's death, execs.
 
-Called as `python -I -S leash.py PARENT SIGNAL UID PROGRAM ARG..`; UID -1 keeps the user. The signal is asked for *after* the uid is
-dropped, because a change of credentials clears it (prctl(2), PR_SET_PDEATHSIG). It is bound to the parent's thread: start from the main one.
+Called as `python -I -S leash.py PARENT SIGNAL UID PROGRAM ARG..`; UID -1 keeps the user. The signal is asked for
+*after* the uid is dropped, because a change of credentials clears it (prctl(2), PR_SET_PDEATHSIG). It is bound to the
+parent's thread: start from the main one.
 """
 
 import ctypes

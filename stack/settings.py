@@ -6,7 +6,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServersUnderTest(BaseSettings):
-    """Servers that the tests use instead of the embedded ones: TEST_POSTGRES (an administrator's URL), TEST_VALKEY, TEST_KAFKA."""
+    """Servers in place of the embedded ones: TEST_POSTGRES (an administrator's URL), TEST_VALKEY, TEST_KAFKA."""
 
     model_config = SettingsConfigDict(env_prefix="TEST_", frozen=True, extra="ignore")
 

@@ -2,11 +2,12 @@
 
 PostgreSQL (18, fsync off)
     `postgres_url`      the URL of a new empty database of this test alone, as its owner (not a superuser)
-    `databases`         for more: a schema that is migrated once and cloned per test (about 30 ms):
+    `databases`         for more: a schema that is migrated once per session and cloned per test (about 30 ms);
+                        migrate(url) must close its connections:
 
         @pytest.fixture
         def registry_url(databases: Databases) -> Iterator[str]:
-            template = databases.template("registry", migrate)     # migrate(url): runs once per session, must close its connections
+            template = databases.template("registry", migrate)
             with databases.fresh(template) as url:
                 yield url
 
@@ -14,19 +15,20 @@ Valkey (9, append-only file, appendfsync always)
     `valkey_url`        the URL of a numbered database, emptied before this test; channels (pub/sub) are not apart
 
 Kafka's protocol
-    `own_kafka`         bootstrap of a new, empty broker of this test alone (5 ms, 13 MB): use the real topic names. Embedded only.
-    `kafka_bootstrap`   bootstrap of the session's broker; shared, so every topic and group must start with `kafka_prefix`
+    `own_kafka`         bootstrap of a new, empty broker of this test alone (5 ms, 13 MB), so use the real topic names
+    `kafka_bootstrap`   bootstrap of the session's broker; shared: every topic and group must start with `kafka_prefix`
     `kafka_prefix`      "t<8 hex digits>." of this test alone
-    `kafka_is_embedded` the embedded broker (Tansu) has no idempotent producer, says a wrong end of a topic, needs 3-5 s for the
-                        first join of a group: session time-out 6 s, request_timeout_ms 75 s there; 10-15 s on Apache Kafka
+    `kafka_is_embedded` the embedded broker (Tansu) has no idempotent producer, says a wrong end of a topic and needs
+                        3-5 s for a group's first join: session time-out 6 s and request_timeout_ms 75 s there, on
+                        Apache Kafka 10-15 s
 
 Chromium
-    `chromium`          path of Debian's Chromium; mark the test `@pytest.mark.browser`: without Chromium it is left out, and the last
-                        lines of the run say so
+    `chromium`          path of Debian's Chromium; mark the test `@pytest.mark.browser`: without Chromium it is left
+                        out, and the last lines of the run say so
 
-All but the broker of `own_kafka` can be yours instead: TEST_POSTGRES=postgresql://admin:..@host/postgres, TEST_VALKEY=redis://..,
-TEST_KAFKA=host:port, TEST_CHROMIUM=/path. The servers are processes started without an event loop: use them from sync and async tests.
-Tests in tests/unit get none of this: the network is refused there.
+All but the broker of `own_kafka` can be yours instead: TEST_POSTGRES=postgresql://admin:..@host/postgres,
+TEST_VALKEY=redis://.., TEST_KAFKA=host:port, TEST_CHROMIUM=/path. The servers are processes started without an event
+loop: use them from sync and async tests. Tests in tests/unit get none of this: the network is refused there.
 """
 
 import itertools

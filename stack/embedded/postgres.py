@@ -6,6 +6,7 @@ import secrets
 import shutil
 import signal
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stack import ports
@@ -60,7 +61,7 @@ class Postgres:
     def __init__(
         self, binaries: Binaries, folder: RunFolder, preferred: int | None, names: tuple[str, ...], *, durable: bool
     ) -> None:
-        """Prepares it on `preferred` or any free port; not `durable` means faster and lost with the machine: for tests."""
+        """Prepares it on `preferred` or any free port; not `durable` is faster and lost with the machine: for tests."""
         self._binaries, self._run, self._preferred, self._durable = binaries, folder, preferred, durable
         self._password = secrets.token_urlsafe(24)
         self._uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
@@ -113,7 +114,7 @@ class Postgres:
             child = self.child = Child(
                 self._command(self.name, [programs / "bin" / "postgres", "-D", data], home), self._run
             )
-            yield from until(lambda: _is_ready(data, child.pid), child, seconds=30)
+            yield from until(partial(_is_ready, data, child.pid), child, seconds=30)
             if child.exit_code is None:
                 return
         raise StartFailed(child.story("did not start"))
@@ -133,7 +134,7 @@ class Postgres:
         script.unlink()
 
     def _command(self, name: str, argv: list[str | Path], cwd: Path) -> Command:
-        # SIGQUIT is PostgreSQL's immediate shutdown: its children end too and its shared memory is freed, unlike with SIGKILL.
+        # SIGQUIT is PostgreSQL's immediate shutdown: unlike SIGKILL it ends its children and frees its shared memory.
         return Command(name, argv, cwd, {"LC_ALL": "C", "PATH": os.defpath}, self._uid, signal.SIGQUIT, signal.SIGQUIT)
 
     def _give(self, *paths: Path) -> None:

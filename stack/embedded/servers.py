@@ -15,7 +15,7 @@ from stack.folder import RunFolder
 
 @dataclass(frozen=True)
 class Plan:
-    """What to start: preferred ports (None: any free one), databases, whether commits reach the disk, whether a broker is wanted."""
+    """What to start: preferred ports (None: any), databases, whether commits reach the disk, whether with a broker."""
 
     postgres_port: int | None = None
     valkey_port: int | None = None

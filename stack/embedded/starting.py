@@ -10,7 +10,7 @@ _STEP = 0.02  # seconds; a server needs 5 ms (broker) to 600 ms (PostgreSQL)
 
 
 def until(ready: Callable[[], bool], child: Child, *, seconds: float) -> Waiting:
-    """Waits until `ready`, or until `child` has ended (the caller looks at its exit code); raises `StartFailed` after `seconds`."""
+    """Waits until `ready`, or until `child` has ended (look at its exit code); raises `StartFailed` after `seconds`."""
     deadline = time.monotonic() + seconds
     while child.exit_code is None and not ready():
         if time.monotonic() > deadline:

@@ -9,7 +9,7 @@ from stack.child import Child, Command, StartFailed, Waiting
 from stack.embedded.starting import until
 from stack.folder import RunFolder
 
-# Metadata version 2 about no topic: its answer names the cluster, so another broker on the same port is not taken for ours.
+# Metadata version 2 about no topic: the answer names the cluster, so another broker on this port is not taken for ours.
 _METADATA = struct.pack(">hhih", 3, 2, 1, 1) + b"b" + struct.pack(">i", 0)
 _QUESTION = struct.pack(">i", len(_METADATA)) + _METADATA
 

@@ -8,7 +8,7 @@ from stack.child import Child, Command, StartFailed, Waiting
 from stack.embedded.starting import until
 from stack.folder import RunFolder
 
-# always: with everysec an acknowledged write can die with the process while a flush is running; measured, it is one flush per loop round.
+# always: with everysec an acknowledged write can die with the process while a flush is running.
 _CONFIGURATION = """
 bind 127.0.0.1
 port {port}
