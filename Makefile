@@ -1,0 +1,53 @@
+# Boothline. `make help` lists the commands; `make demo` and `make test` need nothing but python3, python3-venv and make.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+READY := .venv/.ready
+# The launcher dies with make, and everything that it starts dies with the launcher.
+LAUNCH := exec $(PY) -I -S stack/leash.py $$PPID 15 -1 $(PY) -m stack
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock stack/setup.sh
+	@sh stack/setup.sh
+
+.PHONY: setup
+setup: $(READY) ## install the packages of requirements.lock into .venv
+
+.PHONY: demo
+demo: $(READY) ## start everything and let simulated workers confirm 60 appointments (ONCE=1: then stop; KAFKA=host:port)
+	@$(LAUNCH) demo $(if $(ONCE),--once) $(if $(KAFKA),--kafka '$(KAFKA)')
+
+.PHONY: up
+up: $(READY) ## start everything without simulated workers (KAFKA=host:port: on that Kafka)
+	@$(LAUNCH) up $(if $(KAFKA),--kafka '$(KAFKA)')
+
+.PHONY: test
+test: $(READY) ## the default test suite, under 5 minutes (ARGS="-k word": only some)
+	@$(PY) -m pytest -m "not slow" $(ARGS)
+
+.PHONY: test-all
+test-all: $(READY) ## the default suite and the slow ones (kill, canary, clients)
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: check
+check: $(READY) ## lint, format, types, import contracts
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy .
+	@.venv/bin/lint-imports --no-logo
+
+.PHONY: format
+format: $(READY) ## rewrite the code as the formatter wants it
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+.PHONY: fixture
+fixture: $(READY) ## write a made-up state of BOOTHS booths (default 500) to .run/fixture
+	@$(PY) -m stack fixture .run/fixture --booths $(or $(BOOTHS),500)
