@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import Failure, TooLarge, Unavailable
+from shared.errors import Failure, TooLarge
 from shared.lifecycle import Tasks
 from shared.telemetry import METRICS_TYPE, continue_trace, current_trace, render
 
@@ -39,6 +39,14 @@ SECURITY_HEADERS = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+class Crashed(Failure):
+    """Something went wrong here. It was noted; please try again later."""
+
+    code = "crashed"
+    alarm = True
+
 
 Probe = Callable[[], Awaitable[None]]
 """Raises a Failure when something that the service needs does not answer."""
@@ -67,7 +75,6 @@ def create_web(
     web.add_exception_handler(Failure, _failure)
     web.add_exception_handler(RequestValidationError, _invalid)
     web.add_exception_handler(HTTPException, _http_exception)
-    web.add_exception_handler(Exception, _crash)
     web.add_middleware(GZipMiddleware, minimum_size=1_000)
     web.add_middleware(Edge, body_limits=dict(body_limits or {}))
 
@@ -114,23 +121,34 @@ class Edge:
         received = headers.get(b"traceparent", b"").decode("latin-1")
         current_trace.set(continue_trace(received or None))
         limit = next((size for prefix, size in self._limits.items() if scope["path"].startswith(prefix)), BODY_LIMIT)
-        sender = _with_headers(send)
+        sender = _Sender(send)
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await problem(TooLarge(limit_bytes=limit))(scope, receive, sender)
             return
-        await self._app(scope, _limited(receive, limit), sender)
+        try:
+            await self._app(scope, _limited(receive, limit), sender)
+        except Exception as error:
+            log.exception("request crashed", exc_info=error)
+            if sender.started:
+                raise
+            await problem(Crashed())(scope, receive, sender)
 
 
-def _with_headers(send: Send) -> Send:
-    async def sender(message: Message) -> None:
+class _Sender:
+    """Adds the security headers that a response does not set itself, and knows whether it has started."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.started = True
             present = {name.lower() for name, _ in message.get("headers", ())}
             extra = [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items() if k.encode() not in present]
             message = {**message, "headers": [*message.get("headers", ()), *extra]}
-        await send(message)
-
-    return sender
+        await self._send(message)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:
@@ -208,11 +226,6 @@ async def _http_exception(_: Request, error: Exception) -> Response:
     code = status.name.lower()
     body = {"type": f"urn:boothline:problem:{code}", "title": status.phrase, "status": status.value, "code": code}
     return Response(orjson.dumps(body), status.value, dict(error.headers or {}), "application/problem+json")
-
-
-async def _crash(_: Request, error: Exception) -> Response:
-    log.error("request crashed", exc_info=error)
-    return problem(Unavailable())
 
 
 @asynccontextmanager
