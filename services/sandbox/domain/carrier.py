@@ -117,8 +117,8 @@ class Carrier:
             return sms, "START"
         return sms, ""
 
-    def steps(self, sms: Sms, phone: Phone) -> tuple[Receipts, list[Step]]:
-        """Which receipts this message gets, and whether they come early."""
+    def steps(self, phone: Phone) -> tuple[Receipts, list[Step]]:
+        """Which receipts a message to this phone gets, and whether they come early."""
         receipts = phone.receipts or self.policy.receipts
         return receipts, plan(phone.state, receipts, delay=self.policy.delay, late_by=self.policy.late_by)
 

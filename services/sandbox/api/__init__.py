@@ -1,0 +1,1 @@
+"""HTTP edges of the sandbox: Bot API, Messages API, control, pages."""
