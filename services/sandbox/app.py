@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from services.sandbox.api import telegram, twilio
+from services.sandbox.api import control, telegram, twilio
 from services.sandbox.api.wire import Cable
 from services.sandbox.channels import HttpPost, session
 from services.sandbox.service.messages import AccountLine
@@ -39,6 +39,7 @@ def web(sandbox: Sandbox, settings: Settings) -> ASGIApp:
     token = settings.telegram_token.get_secret_value() if settings.telegram_token else None
     app.include_router(telegram.routes(sandbox, token))
     app.include_router(twilio.routes(sandbox, account_of(settings)))
+    app.include_router(control.routes(sandbox))
     return Cable(app)
 
 

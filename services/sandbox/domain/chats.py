@@ -98,7 +98,7 @@ class Chat:
     type: str
     title: str = ""
     username: str = ""
-    owner: Account | None = None
+    owner: Account = field(default_factory=lambda: Account(777_000_001, "Sandbox"))
     person: Account | None = None
     bot: Membership = field(default_factory=Membership)
     members: dict[int, Membership] = field(default_factory=dict)

@@ -98,3 +98,15 @@ class TooManyPhones(Throttled):
     """The sandbox holds no more phones."""
 
     code = "too_many_phones"
+
+
+class UnknownFault(NotFound):
+    """No such fault is in force."""
+
+    code = "unknown_fault"
+
+
+class UnknownUpdate(NotFound):
+    """The sandbox has sent no such update."""
+
+    code = "unknown_update"

@@ -1,5 +1,6 @@
 """What a person does in the chat with the bot, and the updates it causes."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -55,6 +56,16 @@ def contact(tg: Telegram, account: Account, now: float, kind: ContactKind, other
     elif kind is ContactKind.OWN:
         tg.chats[account.id].reply_keyboard = None  # our clients fold it away once the number is shared
     return send(tg, account, now, content=body)
+
+
+def claimed(kind: ContactKind, phone: str | None, account: Callable[[str], Account]) -> Json:
+    """What a contact claims beside the sender's own data; `account` finds the owner of another one."""
+    if phone is None:
+        return {}
+    if kind is ContactKind.OTHER:
+        owner = account(phone)
+        return {"phone_number": owner.phone.lstrip("+"), "first_name": owner.first_name, "user_id": owner.id}
+    return {"phone_number": phone.strip().lstrip("+")}
 
 
 def find_button(chat: Chat, *, label: str | None, data: str | None, message_id: int | None) -> tuple[Message, Json]:

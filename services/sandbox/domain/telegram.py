@@ -69,12 +69,12 @@ class Telegram:
         self.chats[account.id] = Chat(account.id, "private", person=account)
         return account
 
-    def room(self, kind: str, title: str, username: str, owner: Account, *, chat_id: int = 0) -> Chat:
+    def room(self, kind: str, title: str, username: str = "", *, chat_id: int = 0) -> Chat:
         """A new channel, group or supergroup with its owner and without the bot; the id may be chosen."""
         chat_id = chat_id or (FIRST_GROUP if kind == "group" else FIRST_CHANNEL)
         while chat_id in self.chats:
             chat_id -= 1
-        chat = self.chats[chat_id] = Chat(chat_id, kind, title, username, owner)
+        chat = self.chats[chat_id] = Chat(chat_id, kind, title, username)
         self.touch(f"channel:{chat_id}")
         return chat
 

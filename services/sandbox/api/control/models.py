@@ -1,0 +1,359 @@
+"""What the control API takes and shows."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.sandbox.domain.carrier import Phone, Sms
+from services.sandbox.domain.chats import Chat, Message
+from services.sandbox.domain.faults import Api, Fault, Stage
+from services.sandbox.domain.journal import Call
+from services.sandbox.domain.person import ContactKind
+from services.sandbox.domain.receipts import PhoneState, Receipts
+
+
+class Body(BaseModel):
+    """A request body; an unknown field is an error, so that a misspelt one is noticed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PhoneIn(Body):
+    """A phone to create."""
+
+    phone: str = Field(examples=["+915550000210"])
+    name: str = Field(min_length=1, max_length=64)
+    last_name: str = Field("", max_length=64)
+    username: str = Field("", max_length=32)
+    language: str = Field("hi", max_length=8)
+    telegram: bool = True
+
+
+class PhoneChange(Body):
+    """What to change; a field that is absent stays. `receipts` null means the carrier's general rule."""
+
+    state: PhoneState | None = None
+    receipts: Receipts | None = None
+
+
+class Start(Body):
+    """Press Start, with the payload of a t.me link."""
+
+    payload: str = Field("", max_length=64, pattern=r"^[A-Za-z0-9_-]*$")
+
+
+class Text(Body):
+    """A text to the bot."""
+
+    text: str = Field(min_length=1, max_length=4096)
+
+
+class ContactIn(Body):
+    """Share a contact. `phone` names whose contact (other), what it claims (forged), or an old number (forwarded)."""
+
+    kind: ContactKind = ContactKind.OWN
+    phone: str | None = None
+
+
+class Tap(Body):
+    """Tap the newest inline button with this label or data. `forged_data` sends data that no button has."""
+
+    label: str | None = None
+    data: str | None = None
+    message_id: int | None = None
+    forged_data: str | None = Field(None, max_length=64)
+    chat_of: str | None = None  # tap in the chat of this other phone: what a stranger's client might send
+
+
+class Join(Body):
+    """Join by invite link, or a channel directly."""
+
+    link: str = ""
+    chat_id: int | None = None
+
+
+class Leave(Body):
+    """Leave a channel."""
+
+    chat_id: int
+
+
+class Reply(Body):
+    """An SMS from the phone, to the last sender or to `to`."""
+
+    text: str = Field(min_length=1, max_length=1600)
+    to: str = ""
+
+
+class RoomIn(Body):
+    """A channel or group to create; the bot becomes its administrator unless told otherwise."""
+
+    title: str = Field(min_length=1, max_length=128)
+    username: str = Field("", max_length=32)
+    kind: Literal["channel", "group", "supergroup"] = "channel"
+    chat_id: int | None = Field(None, lt=0)
+    bot: Literal["administrator", "member", "left", "kicked"] = "administrator"
+    can_post_messages: bool = True
+    can_invite_users: bool = True
+
+
+class BotPlace(Body):
+    """What the bot is to be in a channel."""
+
+    status: Literal["administrator", "member", "left", "kicked"] = "administrator"
+    can_post_messages: bool = True
+    can_invite_users: bool = True
+
+
+class FaultIn(Body):
+    """A fault to switch on; `target` is the chat id or the phone, "" fits every call."""
+
+    api: Api
+    method: str = ""
+    target: str = ""
+    stage: Stage = Stage.BEFORE
+    status: int = Field(0, ge=0, le=599)
+    code: int = 0
+    description: str = ""
+    retry_after: int = Field(0, ge=0)
+    migrate_to: int = 0
+    times: int | None = Field(1, ge=1)
+    latency: float = Field(0.0, ge=0, le=300)
+    hang: float = Field(0.0, ge=0, le=300)
+    reset: bool = False
+
+
+class FaultOut(FaultIn):
+    """A fault in force."""
+
+    id: int
+    used: int
+
+    @classmethod
+    def of(cls, fault: Fault) -> "FaultOut":
+        """The view of a fault."""
+        return cls(**{name: getattr(fault, name) for name in cls.model_fields})
+
+
+class CarrierRules(Body):
+    """When receipts come; `delay` and `late_by` in seconds."""
+
+    receipts: Receipts = Receipts.NORMAL
+    delay: float = Field(0.2, ge=0, le=300)
+    late_by: float = Field(30.0, ge=0, le=3600)
+
+
+class TelegramRules(Body):
+    """How updates come: each `copies` times, or `held` back; and whether the published rate limits apply."""
+
+    copies: int = Field(1, ge=1, le=10)
+    held: bool = False
+    rate_limits: bool = False
+
+
+class RawUpdate(Body):
+    """An update as it is, also a malformed one."""
+
+    update: dict[str, Any]
+
+
+class Again(Body):
+    """Deliver an earlier update again, the last one without an id."""
+
+    update_id: int | None = None
+    times: int = Field(1, ge=1, le=100)
+
+
+class Skip(Body):
+    """Seconds that the sandbox's clock jumps ahead."""
+
+    seconds: float = Field(ge=0, le=31_536_000)
+
+
+class Seed(Body):
+    """Phones and channels that should be there; those that are there already stay as they are."""
+
+    phones: list[PhoneIn] = Field(default_factory=list, max_length=5_000)
+    channels: list[RoomIn] = Field(default_factory=list, max_length=1_000)
+
+
+class SmsOut(BaseModel):
+    """One SMS. `query` are the parameters of its callback URL, `reported` the receipts sent so far."""
+
+    seq: int
+    sid: str
+    to: str
+    sender: str
+    body: str
+    at: float
+    parts: int
+    inbound: bool
+    status: str
+    error_code: int | None
+    callback: str
+    query: dict[str, str]
+    reported: list[str]
+
+    @classmethod
+    def of(cls, sms: Sms) -> "SmsOut":
+        """The view of an SMS."""
+        names = set(cls.model_fields) - {"query"}
+        return cls(**{name: getattr(sms, name) for name in names}, query=sms.query())
+
+
+class Button(BaseModel):
+    """An inline button."""
+
+    text: str
+    data: str | None = None
+    url: str | None = None
+
+
+class MessageOut(BaseModel):
+    """One message of a chat."""
+
+    seq: int
+    message_id: int
+    at: float
+    from_bot: bool
+    text: str
+    entities: list[dict[str, Any]]
+    buttons: list[list[Button]]
+    content: dict[str, Any]
+    edited: float | None
+    deleted: bool
+
+    @classmethod
+    def of(cls, message: Message) -> "MessageOut":
+        """The view of a message."""
+        buttons = [
+            [Button(text=b["text"], data=b.get("callback_data"), url=b.get("url")) for b in row]
+            for row in message.inline
+        ]
+        return cls(
+            seq=message.seq,
+            message_id=message.id,
+            at=message.date,
+            from_bot=message.mine,
+            text=message.text,
+            entities=message.entities,
+            buttons=buttons,
+            content=message.content,
+            edited=message.edited,
+            deleted=message.deleted,
+        )
+
+
+class ChatOut(BaseModel):
+    """A chat with what its person sees: messages, reply keyboard, the last toast."""
+
+    chat_id: int
+    type: str
+    title: str
+    members: int
+    toast: str
+    action: str
+    reply_keyboard: list[list[dict[str, Any]]] | None
+    invite_links: list[str]
+    requests: list[int]
+    messages: list[MessageOut]
+
+    @classmethod
+    def of(cls, chat: Chat) -> "ChatOut":
+        """The view of a chat."""
+        return cls(
+            chat_id=chat.id,
+            type=chat.type,
+            title=chat.title,
+            members=chat.member_count(),
+            toast=chat.toast,
+            action=chat.action,
+            reply_keyboard=chat.reply_keyboard,
+            invite_links=list(chat.invites),
+            requests=list(chat.requests),
+            messages=[MessageOut.of(m) for m in chat.messages],
+        )
+
+
+class TelegramOut(BaseModel):
+    """The Telegram account of a phone."""
+
+    user_id: int
+    username: str
+    started: bool
+    blocked: bool
+    deleted: bool
+
+
+class PhoneOut(BaseModel):
+    """A phone."""
+
+    phone: str
+    name: str
+    language: str
+    state: PhoneState
+    receipts: Receipts | None
+    telegram: TelegramOut | None
+    sms: int
+
+    @classmethod
+    def of(cls, phone: Phone) -> "PhoneOut":
+        """The view of a phone."""
+        account = phone.account
+        telegram = account and TelegramOut(
+            user_id=account.id,
+            username=account.username,
+            started=account.started,
+            blocked=account.blocked,
+            deleted=account.deleted,
+        )
+        return cls(
+            phone=phone.number,
+            name=phone.name,
+            language=phone.language,
+            state=phone.state,
+            receipts=phone.receipts,
+            telegram=telegram,
+            sms=len(phone.inbox),
+        )
+
+
+class InboxOut(BaseModel):
+    """The SMS of a phone, oldest first, and the newest that it received."""
+
+    messages: list[SmsOut]
+    latest: SmsOut | None
+
+
+class CallOut(BaseModel):
+    """One line of the call log."""
+
+    seq: int
+    at: float
+    line: str
+    method: str
+    target: str
+    params: dict[str, str]
+    status: int
+    response: Any
+    fault: int
+
+    @classmethod
+    def of(cls, call: Call) -> "CallOut":
+        """The view of a call."""
+        return cls(**{name: getattr(call, name) for name in cls.model_fields})
+
+
+class Found(BaseModel):
+    """What a wait ended with; all empty when the time ran out."""
+
+    found: bool
+    sms: SmsOut | None = None
+    message: MessageOut | None = None
+    call: CallOut | None = None
+
+
+class Done(BaseModel):
+    """The id of what was done: an update, a callback query or a membership."""
+
+    result: str
