@@ -1,0 +1,27 @@
+"""The console's variables: CONSOLE_..."""
+
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from shared.settings import WebSettings, settings_of
+
+
+class ConsoleSettings(WebSettings):
+    """Where the brokers are, and who may look."""
+
+    model_config = settings_of("CONSOLE_")
+
+    port: int = Field(default=8400, ge=0, le=65535)
+    kafka: str
+    kafka_ephemeral: bool = False
+    token: SecretStr | None = None
+    """Bearer token of operators; required where the console listens on more than loopback."""
+    sample_seconds: float = Field(default=2.0, gt=0)
+    """Between two looks at ends and committed offsets."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.token is None and self.host not in {"127.0.0.1", "::1", "localhost"}:
+            raise ValueError("set CONSOLE_TOKEN, or listen on loopback only")
+        return self
