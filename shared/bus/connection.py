@@ -1,0 +1,85 @@
+"""How a service reaches Kafka, and the settings that its clients get."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.bus.wire import Member, Misconfigured, Publisher
+from shared.events import Topic
+from shared.settings import ServiceSettings
+
+MAX_RECORD_BYTES = 1_048_588
+"""Kafka's default for max.message.bytes."""
+DEAD_HEADROOM_BYTES = 65_536
+"""A dead letter is its record plus our headers: dead letter topics accept that much more."""
+MAX_POLL_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Time-outs of the clients, in seconds."""
+
+    request: int
+    session: int
+    heartbeat: float
+    rebalance: int
+
+
+DURABLE = Timing(request=15, session=30, heartbeat=3, rebalance=60)
+"""Apache Kafka: a frozen broker costs as long as `request` says (measured: 45 s frozen, 4 s lost at 5-10 s)."""
+
+EMBEDDED = Timing(request=75, session=6, heartbeat=0.5, rebalance=60)
+"""Tansu 0.6: holds JoinGroup for the rebalance time, so `request` must be longer; sends no LeaveGroup for the first
+generation, so a short session is what frees the partitions of a stopped member."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The brokers of one cluster, and who is asking. `ephemeral` means the embedded broker, which has no idempotent
+    producer and needs other time-outs."""
+
+    bootstrap: str
+    client_id: str
+    ephemeral: bool = False
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, service: str) -> "Connection":
+        """From a service's settings."""
+        return cls(settings.kafka, f"boothline-{service}", settings.kafka_ephemeral)
+
+    @property
+    def timing(self) -> Timing:
+        """Time-outs that suit this kind of broker."""
+        return EMBEDDED if self.ephemeral else DURABLE
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether the broker removes the duplicates of our retries (Tansu 0.6 refuses InitProducerId v0)."""
+        return not self.ephemeral
+
+    @property
+    def delivery_timeout(self) -> float:
+        """Seconds after which a publish counts as unknown."""
+        return 15.0
+
+    def member(self, group: str, topics: Sequence[Topic]) -> Member:
+        """A member of `group`, not started. Raises Misconfigured."""
+        from shared.bus.kafka import KafkaMember  # noqa: PLC0415 # aiokafka is loaded only where Kafka is spoken
+
+        return KafkaMember(self, group, topics)
+
+    def publisher(self) -> Publisher:
+        """A publisher, not started."""
+        from shared.bus.kafka import KafkaPublisher  # noqa: PLC0415
+
+        return KafkaPublisher(self)
+
+
+def check(timing: Timing, drain_timeout: float) -> None:
+    """Raise Misconfigured where the time-outs contradict each other: a drain longer than the rebalance loses the
+    partitions in the middle of it, and the broker refuses sessions outside 6 s to 30 min (its defaults)."""
+    if drain_timeout + 5 > timing.rebalance:
+        raise Misconfigured(problem="drain_timeout must be at least 5 s below the rebalance time-out")
+    if not 6 <= timing.session <= 1800:
+        raise Misconfigured(problem="session outside 6..1800 s")
+    if timing.heartbeat > timing.session / 3:
+        raise Misconfigured(problem="heartbeat above a third of the session")

@@ -1,0 +1,49 @@
+"""What the runner counts, under the names that dashboards and alerts rely on."""
+
+from collections.abc import Collection, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.events import Event, Topic
+
+OUTCOMES = ("ok", "retry", "dead", "skipped")
+UNKNOWN = "unknown"
+"""Event label of a record whose type is not in the contract: labels come from closed sets."""
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_REASONS = ("undecodable", "unknown_version")
+
+
+class BusMetrics:
+    """Metrics of all consumers of a process; made once, from the process's registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the metrics."""
+        self.records = Counter(
+            "boothline_records_total", "Records by outcome", ["group", "topic", "event", "outcome"], registry=registry
+        )
+        self.seconds = Histogram(
+            "boothline_process_seconds", "Time to handle", ["group", "topic"], registry=registry, buckets=_BUCKETS
+        )
+        self.in_flight = Gauge("boothline_in_flight", "Records taken and not finished", ["group"], registry=registry)
+        self.oldest = Gauge(
+            "boothline_oldest_in_flight_seconds", "Age of the oldest record in flight", ["group"], registry=registry
+        )
+        self.rebalances = Counter("boothline_rebalances_total", "Assignments received", ["group"], registry=registry)
+        self.dead = Counter(
+            "boothline_dead_letters_total", "Records given up", ["group", "topic", "reason"], registry=registry
+        )
+        self.paused = Gauge(
+            "boothline_consumer_paused", "1 while the dead letter limit holds the group", ["group"], registry=registry
+        )
+
+    def declare(self, group: str, topics: Iterable[Topic], events: Collection[type[Event]]) -> None:
+        """Every child from the start at 0: a counter born at 1 is invisible to `increase()`."""
+        for gauge in (self.in_flight, self.oldest, self.rebalances, self.paused):
+            gauge.labels(group)
+        for topic in topics:
+            self.seconds.labels(group, topic.name)
+            for reason in _REASONS:
+                self.dead.labels(group, topic.name, reason)
+            for outcome in OUTCOMES:
+                for name in (*(event.type for event in events), UNKNOWN):
+                    self.records.labels(group, topic.name, name, outcome)

@@ -1,0 +1,133 @@
+"""The narrow port between our runner and whatever carries records: Kafka or memory."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from shared.errors import Failure, Unavailable
+from shared.events import Topic
+from shared.events.codec import Headers
+
+
+class Place(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record as it lies in a topic: nothing decoded, since decoding may fail."""
+
+    place: Place
+    offset: int
+    timestamp: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def size(self) -> int:
+        """Bytes that the record keeps in memory, roughly."""
+        return len(self.key or b"") + len(self.value or b"") + sum(len(v or b"") for _, v in self.headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What is written to a topic. At least one of key and value is given."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class BusUnavailable(Unavailable):
+    """The broker does not answer; what was sent may have been written or not."""
+
+    code = "bus_unavailable"
+    alarm = True
+
+
+class Unpublishable(Failure):
+    """The broker refuses this record for good: {problem}."""
+
+    code = "unpublishable"
+    alarm = True
+
+
+class MembershipLost(Failure):
+    """The group gave this member's partitions to others; its offsets count no longer."""
+
+    code = "membership_lost"
+
+
+class TopicUnfit(Failure):
+    """Topic {topic} does not fit the contract: {problem}."""
+
+    code = "topic_unfit"
+    alarm = True
+
+
+class Misconfigured(Failure):
+    """The bus is misconfigured: {problem}."""
+
+    code = "bus_misconfigured"
+    alarm = True
+
+
+class Listener(Protocol):
+    """Told by a member what it owns. The group waits while `revoked` runs."""
+
+    async def revoked(self) -> None:
+        """All partitions are about to be taken away: finish, commit, forget. Called before every `assigned` as well."""
+
+    async def assigned(self, places: Collection[Place]) -> None:
+        """These partitions are owned from now on, starting at their committed offsets."""
+
+
+class Member(Protocol):
+    """One member of a consumer group."""
+
+    async def start(self, listener: Listener) -> None:
+        """Join. Raises BusUnavailable, TopicUnfit."""
+
+    async def poll(self, places: Collection[Place], limit: int, timeout: float) -> Sequence[Received]:
+        """At most `limit` records of `places` (not empty), waiting `timeout` seconds for the first. Never cancelled."""
+
+    async def touch(self) -> None:
+        """Show the group that this member is alive, without taking records."""
+
+    async def commit(self, offsets: Mapping[Place, int]) -> None:
+        """The next offset to handle for each place. Raises MembershipLost, BusUnavailable."""
+
+    async def stop(self) -> None:
+        """Leave the group. Never raises, always ends."""
+
+
+class Publisher(Protocol):
+    """Writes records."""
+
+    broken: bool
+    """Nothing can be sent any more: make a new one."""
+
+    async def start(self) -> None:
+        """Connect. Raises BusUnavailable."""
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        """Returns when all are acknowledged by all in-sync replicas. Raises BusUnavailable, Unpublishable."""
+
+    async def stop(self) -> None:
+        """Flush if possible. Never raises, always ends."""
+
+
+class Broker(Protocol):
+    """Where members and publishers come from: `Connection` (Kafka) or `MemoryBroker`."""
+
+    def member(self, group: str, topics: Sequence[Topic]) -> Member:
+        """A member that is not started."""
+
+    def publisher(self) -> Publisher:
+        """A publisher that is not started."""
