@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from stack import leash
 from stack.folder import RunFolder
@@ -33,6 +34,8 @@ class Command:
     uid: int | None = None
     death: signal.Signals = signal.SIGKILL
     stop: signal.Signals = signal.SIGTERM
+    output: Path | None = None
+    """Where standard output goes instead of the log."""
 
 
 class Child:
@@ -44,12 +47,18 @@ class Child:
         self.log = folder.log / f"{command.name}.log"
         leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid()), str(int(command.death))]
         leashed += [str(-1 if command.uid is None else command.uid), *map(str, command.argv)]
-        with self.log.open("ab") as log:
-            self.log.chmod(0o600)
+        with contextlib.ExitStack() as files:
+            log = files.enter_context(_private(self.log))
+            output = files.enter_context(_private(command.output)) if command.output else log
             self._process = subprocess.Popen(
-                leashed, cwd=command.cwd, env={**command.environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                leashed,
+                cwd=command.cwd,
+                env={**command.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=log,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self.identity = identify(self._process.pid) or Identity(self._process.pid, 0)
         folder.record(self.identity)
 
@@ -96,3 +105,8 @@ class Child:
     def story(self, what: str) -> str:
         """`what` happened to this process, with the end of its log and where the rest is."""
         return f"{self.command.name} {what}\n{self.tail()}\n(the whole log: {self.log})"
+
+
+def _private(path: Path) -> BinaryIO:
+    path.touch(mode=0o600)
+    return path.open("ab")

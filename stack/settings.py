@@ -14,3 +14,11 @@ class ServersUnderTest(BaseSettings):
     valkey: str | None = None
     kafka: str | None = None
     chromium: Path = Path("/usr/bin/chromium")
+
+
+class StackSettings(BaseSettings):
+    """BOOTHLINE_STATE: the folder for data and logs, when neither the home nor the temporary folder will do."""
+
+    model_config = SettingsConfigDict(env_prefix="BOOTHLINE_", frozen=True, extra="ignore")
+
+    state: Path | None = None

@@ -1,0 +1,86 @@
+"""`python -m stack`: start everything, with or without simulated workers."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from stack.child import StartFailed
+from stack.embedded import BinariesMissing
+from stack.folder import FolderInUse, FolderNotOurs, RunFolder, run_path
+from stack.launcher import ProcessDied
+from stack.report import Report
+from stack.running import CHECKOUT, Options, Product, running, tell
+from stack.settings import StackSettings
+
+app = App(name="stack", help="Starts Boothline on servers of its own.", version_flags=[])
+Kafka = Annotated[str | None, Parameter(help="host:port of a Kafka to use instead of the embedded broker")]
+
+
+@app.command
+def up(*, kafka: Kafka = None) -> int:
+    """Start everything and run until Ctrl-C."""
+    from stack.product import BOOTHLINE  # noqa: PLC0415  aiokafka takes 0.3 s to load; `--help` does not need it
+
+    report = Report(Console())
+    return until_signal(stay_up(_folder, Options(kafka=kafka), report, BOOTHLINE), report)
+
+
+async def stay_up(folder: Callable[[], RunFolder], options: Options, report: Report, product: Product) -> int:
+    """Starts everything and runs for ever."""
+    held = folder()
+    try:
+        async with running(held, options, report, product) as system:
+            tell(system.endpoints, options, report)
+            report.line("Running. Ctrl-C stops it.")
+            await system.launcher.watch()
+    finally:
+        held.close(keep_log=True)
+    return 0
+
+
+def _folder() -> RunFolder:
+    return RunFolder(run_path(CHECKOUT, "run", StackSettings().state))
+
+
+def until_signal(work: Coroutine[object, object, int], report: Report) -> int:
+    """Runs `work` until it ends or a signal comes; a failure is a sentence, not a traceback."""
+    try:
+        return asyncio.run(_cancelled_by_signal(work))
+    except asyncio.CancelledError:
+        return 0
+    except FolderInUse as holder:
+        report.failure(
+            f"Boothline is running already from this checkout (process {holder}). Stop it there with Ctrl-C."
+        )
+    except (StartFailed, ProcessDied, BinariesMissing, FolderNotOurs) as failure:
+        report.failure(str(failure))
+    return 1
+
+
+async def _cancelled_by_signal(work: Coroutine[object, object, int]) -> int:
+    main = asyncio.current_task()
+    assert main is not None
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in _SIGNALS:  # a second Ctrl-C must not interrupt the stopping, which is bounded
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        main.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return await work
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> None:
+    """The command line."""
+    sys.exit(app())

@@ -1,0 +1,111 @@
+"""The whole of Boothline running: servers, topics, migrations, services, and where they can be reached."""
+
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stack import ports
+from stack.embedded import Embedded, Plan
+from stack.embedded.starting import drive_async
+from stack.endpoints import Endpoints, tunnel
+from stack.folder import RunFolder
+from stack.keys import make_keys
+from stack.launcher import Launcher
+from stack.report import Report
+from stack.services import DEFAULT_PORTS, System
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SERVER_PORTS = {"postgres": 5633, "valkey": 6479, "kafka": 9192}
+"""Beside the servers' own default ports, where somebody's real servers may listen."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is started on the servers; tests start something smaller."""
+
+    system: Callable[..., System]
+    make_topics: Callable[[str, bool], Awaitable[None]]
+    """(bootstrap, whether the broker is the embedded one)."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to start: another Kafka than the embedded broker, and what the services log."""
+
+    kafka: str | None = None
+    log_level: str = "info"
+    endpoints_file: Path = CHECKOUT / ".run" / "endpoints.json"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running installation."""
+
+    endpoints: Endpoints
+    launcher: Launcher
+
+
+@asynccontextmanager
+async def running(folder: RunFolder, options: Options, report: Report, product: Product) -> AsyncIterator[Running]:
+    """Starts everything and stops it when the block ends; raises `StartFailed`, `ProcessDied` or `BinariesMissing`."""
+    plan = Plan(SERVER_PORTS["postgres"], SERVER_PORTS["valkey"], SERVER_PORTS["kafka"], broker=options.kafka is None)
+    stack = Embedded(folder, plan)
+    launcher = Launcher(folder, CHECKOUT)
+    with _stopping(stack, launcher, report):
+        with report.step("PostgreSQL, Valkey" + (", a broker that speaks Kafka's protocol" if plan.broker else "")):
+            await drive_async(stack.starting())
+            launcher.watch_also(stack.children)
+        servers = replace(stack.servers, kafka=options.kafka or stack.servers.kafka)
+        chosen = {name: ports.pick(preferred) for name, preferred in DEFAULT_PORTS.items()}
+        keys = make_keys()
+        started = product.system(servers, chosen, keys, ephemeral=plan.broker, log_level=options.log_level)
+        with report.step("tables and topics"):
+            await launcher.run(started.jobs)
+            await product.make_topics(servers.kafka, plan.broker)
+        with report.step(", ".join(service.name for service in started.services)):
+            for service in started.services:
+                launcher.start(service)
+            said = json.loads(await launcher.output(started.bootstrap))
+            await launcher.ready(started.services)
+        endpoints = Endpoints(
+            services={service.name: service.url for service in started.services},
+            api_key=said["api_key"],
+            sign_in=said["sign_in"],
+            kafka=servers.kafka,
+            logs=str(folder.log),
+        )
+        endpoints.write(options.endpoints_file)
+        try:
+            yield Running(endpoints, launcher)
+        finally:
+            options.endpoints_file.unlink(missing_ok=True)
+
+
+def tell(endpoints: Endpoints, options: Options, report: Report) -> None:
+    """Prints where to look."""
+    report.line("")
+    for name, url in endpoints.services.items():
+        report.line(f"  {name:<10} {url}")
+    report.line(f"  {'sign in':<10} {endpoints.sign_in}")
+    report.line(f"  {'logs':<10} {endpoints.logs}")
+    report.line(f"  {'API key':<10} in {_short(options.endpoints_file)}")
+    numbers = {name: int(url.rpartition(":")[2]) for name, url in endpoints.services.items()}
+    report.line(f"  from another machine: {tunnel(numbers, socket.gethostname())}")
+    report.line("")
+
+
+@contextmanager
+def _stopping(stack: Embedded, launcher: Launcher, report: Report) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        with report.step("stopping"):
+            launcher.stop()
+            stack.stop()
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(CHECKOUT)) if path.is_relative_to(CHECKOUT) else str(path)

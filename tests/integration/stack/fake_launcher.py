@@ -1,0 +1,48 @@
+"""`python -m tests.integration.stack.fake_launcher FOLDER [FAULT]`: the real launcher with fake services."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from stack.cli import stay_up, until_signal
+from stack.embedded import Servers
+from stack.folder import RunFolder
+from stack.report import Report
+from stack.running import Options, Product
+from stack.services import Job, Service, System
+
+FAKE = str(Path(__file__).with_name("fake_service.py"))
+SAYS = "import json; print(json.dumps({'api_key': 'k', 'sign_in': 'http://127.0.0.1/sign-in'}))"
+
+
+async def no_topics(bootstrap: str, ephemeral: bool) -> None:
+    """There is nobody to use them."""
+
+
+def fake_system(fault: str) -> Product:
+    """Two services and a migration; the second one has `fault`."""
+
+    def system(servers: Servers, ports: dict[str, int], keys: object, *, ephemeral: bool, log_level: str) -> System:
+        def service(name: str, fault: str) -> Service:
+            environment = {f"{name.upper()}_PORT": str(ports[name]), f"{name.upper()}_FAULT": fault}
+            return Service(name, (sys.executable, FAKE, name), ports[name], environment)
+
+        migrate = Job("registry-migrate", (sys.executable, FAKE, "registry", "migrate"), {})
+        bootstrap = Job("registry-bootstrap", (sys.executable, "-c", SAYS), {})
+        return System((migrate,), (service("registry", ""), service("otp", fault)), bootstrap)
+
+    return Product(system, no_topics)
+
+
+def main() -> int:
+    """Runs until a signal."""
+    folder, fault = Path(sys.argv[1]), "".join(sys.argv[2:])
+    report = Report(Console(width=300))
+    options = Options(endpoints_file=folder / "endpoints" / "endpoints.json")
+    work = stay_up(lambda: RunFolder(folder / "run"), options, report, fake_system(fault))
+    return until_signal(work, report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
