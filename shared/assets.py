@@ -27,7 +27,7 @@ class Assets:
                 self._add(path.relative_to(folder).as_posix(), path.read_bytes())
 
     def url(self, name: str) -> str:
-        """The URL of `name` ("boothline.css"); a global of the templates. Raises KeyError for a file that is missing."""
+        """The URL of `name` ("boothline.css"), for templates. Raises KeyError for a file that is missing."""
         return f"{self._prefix}/{self._names[name]}"
 
     def routes(self) -> APIRouter:
