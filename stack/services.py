@@ -107,9 +107,7 @@ def _settings(
             "TWILIO_TWO_WAY": "true",
             "PUBLIC_URL": urls["notifier"],
         },
-        "console": web["console"]
-        | bus
-        | {"REGISTRY_URL": urls["registry"], "OTP_URL": urls["otp"], "NOTIFIER_URL": urls["notifier"]},
+        "console": web["console"] | bus,
         "sandbox": web["sandbox"]
         | twilio
         | {
