@@ -56,7 +56,7 @@ def consumer_settings(connection: Connection, group: str | None) -> dict[str, An
         "request_timeout_ms": timing.request * 1000,
         "max_poll_interval_ms": MAX_POLL_SECONDS * 1000,
         "max_partition_fetch_bytes": 256 * 1024,
-        "fetch_max_wait_ms": 500,
+        "fetch_max_wait_ms": int(timing.fetch_wait * 1000),
     }
 
 
