@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from stack.child import StartFailed
 from stack.embedded import BinariesMissing
+from stack.fixture import Size, write
 from stack.folder import FolderInUse, FolderNotOurs, RunFolder, run_path
 from stack.launcher import ProcessDied
 from stack.report import Report
@@ -28,6 +30,13 @@ def up(*, kafka: Kafka = None) -> int:
 
     report = Report(Console())
     return until_signal(stay_up(_folder, Options(kafka=kafka), report, BOOTHLINE), report)
+
+
+@app.command
+def fixture(folder: Path, *, booths: int = 500, seed: int = 1) -> int:
+    """Write a made-up state as units.csv and people.csv into `folder`."""
+    write(Size(booths, seed), folder)
+    return 0
 
 
 async def stay_up(folder: Callable[[], RunFolder], options: Options, report: Report, product: Product) -> int:
