@@ -1,9 +1,9 @@
 """Settings: one frozen model per service, built from the environment in its `app.py` and nowhere else."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ORGANISATION = UUID("01900000-0000-7000-8000-0000b0074111")
@@ -51,3 +51,19 @@ class ServiceSettings(WebSettings):
         """Private keys by kid, the newest last."""
         kid, _, key = self.seal_key.get_secret_value().partition(":")
         return {name: old.get_secret_value() for name, old in self.seal_old_keys.items()} | {kid: key}
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings from the environment. Ends the process with a sentence per wrong variable, never with its value."""
+    try:
+        return settings()
+    except ValidationError as wrong:
+        prefix = settings.model_config.get("env_prefix", "")
+        lines = (
+            f"{prefix}{'_'.join(str(step) for step in error['loc']).upper()}: {error['msg'].removeprefix('Value error, ')}"
+            for error in wrong.errors(include_input=False, include_url=False)
+        )
+        raise SystemExit("\n".join(lines)) from None
