@@ -62,8 +62,15 @@ def load(settings: type[S]) -> S:
         return settings()
     except ValidationError as wrong:
         prefix = settings.model_config.get("env_prefix", "")
-        lines = (
-            f"{prefix}{'_'.join(str(step) for step in error['loc']).upper()}: {error['msg'].removeprefix('Value error, ')}"
-            for error in wrong.errors(include_input=False, include_url=False)
-        )
-        raise SystemExit("\n".join(lines)) from None
+        errors = wrong.errors(include_input=False, include_url=False)
+        raise SystemExit(
+            "\n".join(f"{prefix}{_variable(error['loc'])}: {_said(error['msg'])}" for error in errors)
+        ) from None
+
+
+def _variable(path: tuple[int | str, ...]) -> str:
+    return "_".join(str(step) for step in path).upper()
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
