@@ -1,13 +1,14 @@
 """What operators see: rows about topics, groups, dead letters and records, made from bytes and offsets."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.bus import Place, Received
 from shared.errors import Failure, NotFound
 from shared.events import Event
 
@@ -199,3 +200,22 @@ def _dead_row(key: tuple[str, str, str], letters: Sequence[DeadDetail]) -> DeadR
         newest=newest.failed_at,
         latest=newest.place,
     )
+
+
+class Topics(Protocol):
+    """Reads topics by position, never as a member of a group."""
+
+    async def ends(self) -> Mapping[str, Mapping[int, int]]:
+        """End offset of every partition of every topic of the contract and its dead letters."""
+
+    async def committed(self) -> Mapping[str, Mapping[Place, int]]:
+        """Committed offsets of every group: group -> place -> offset of the first record that it has not handled."""
+
+    async def record(self, place: Place, offset: int) -> Received | None:
+        """The record at `offset`; None when it is not there (any more)."""
+
+    def tail(self, topics: Sequence[str]) -> AsyncIterator[Sequence[Received]]:
+        """Records written from now on, in small batches; an empty one when a while passed without any."""
+
+    def history(self, topic: str, limit: int) -> AsyncIterator[Received]:
+        """The newest `limit` records of a topic, oldest first."""

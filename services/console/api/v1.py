@@ -1,0 +1,64 @@
+"""JSON: what `boothline topics | lag | tail | dead` ask for."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.params import Depends as DependsClass
+from fastapi.responses import StreamingResponse
+from pydantic import SecretStr
+
+from services.console.domain import DeadDetail, DeadRow, LagRow, NoOperator, RecordRow, TopicRow
+from services.console.service import Watch
+
+
+def operators_only(token: SecretStr | None) -> DependsClass:
+    """A dependency that asks for the operators' token where one is set."""
+
+    def check(request: Request) -> None:
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token is not None and not secrets.compare_digest(given.encode(), token.get_secret_value().encode()):
+            raise NoOperator
+
+    return DependsClass(check)
+
+
+def routes(watch: Watch) -> APIRouter:
+    """Everything under /v1."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/topics")
+    async def topics() -> Sequence[TopicRow]:
+        return await watch.topics()
+
+    @router.get("/lag")
+    async def lag(group: str | None = None) -> Sequence[LagRow]:
+        return await watch.lag(group)
+
+    @router.get("/dead")
+    async def dead() -> Sequence[DeadRow]:
+        return await watch.dead()
+
+    @router.get("/dead/{topic}/{partition}/{offset}")
+    async def dead_letter(topic: str, partition: int, offset: int) -> DeadDetail:
+        return await watch.dead_letter(topic, partition, offset)
+
+    @router.get("/tail")
+    async def tail(
+        appointment: Annotated[str | None, "only records about this appointment"] = None, topic: str | None = None
+    ) -> StreamingResponse:
+        batches = watch.tail(appointment, topic)
+        return StreamingResponse(_lines(batches), media_type="application/x-ndjson")
+
+    return router
+
+
+async def _lines(batches: AsyncIterator[Sequence[RecordRow] | int]) -> AsyncIterator[bytes]:
+    """One JSON object a line; an empty line now and then shows that the stream lives."""
+    async for batch in batches:
+        if isinstance(batch, int):
+            yield orjson.dumps({"skipped": batch}) + b"\n"
+            continue
+        yield b"".join(row.model_dump_json().encode() + b"\n" for row in batch) or b"\n"

@@ -1,0 +1,46 @@
+"""Builds the console from its settings and runs it until it is told to stop."""
+
+import asyncio
+from pathlib import Path
+
+from services.console.api import pages, v1
+from services.console.service import Watch
+from services.console.settings import ConsoleSettings
+from shared import log
+from shared.assets import Assets
+from shared.bus import Connection, Reader
+from shared.clock import utc_now
+from shared.lifecycle import Lifecycle
+from shared.settings import load
+from shared.telemetry import new_registry
+from shared.web import create_web, serving
+
+STATIC = Path(__file__).with_name("static")
+
+
+async def run(settings: ConsoleSettings) -> None:
+    """Serve until a signal comes."""
+    async with Lifecycle() as life:
+        connection = Connection(settings.kafka, "boothline-console", settings.kafka_ephemeral)
+        reader = await life.enter(Reader(connection))
+        watch = Watch(reader, utc_now)
+        life.tasks.spawn(watch.run(settings.sample_seconds), name="sampler")
+
+        async def broker() -> None:
+            await watch.topics()
+
+        web = create_web("Boothline console", new_registry(), {"kafka": broker})
+        guard = [v1.operators_only(settings.token)]
+        assets = Assets(STATIC)
+        web.include_router(v1.routes(watch), dependencies=guard)
+        web.include_router(pages.routes(watch, assets), dependencies=guard)
+        web.include_router(assets.routes())
+        await life.enter(serving(web, settings.host, settings.port, life.tasks))
+        await life.until_stopped()
+
+
+def main() -> None:
+    """Entry point of `python -m services.console`."""
+    settings = load(ConsoleSettings)
+    log.configure("console", settings.log_level)
+    asyncio.run(run(settings))
