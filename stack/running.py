@@ -15,7 +15,7 @@ from stack.folder import RunFolder
 from stack.keys import make_keys
 from stack.launcher import Launcher
 from stack.report import Report
-from stack.services import DEFAULT_PORTS, System
+from stack.services import DEFAULT_PORTS, Service, System
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERVER_PORTS = {"postgres": 5633, "valkey": 6479, "kafka": 9192}
@@ -46,6 +46,7 @@ class Running:
 
     endpoints: Endpoints
     launcher: Launcher
+    services: tuple[Service, ...]
 
 
 @asynccontextmanager
@@ -79,7 +80,7 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
         )
         endpoints.write(options.endpoints_file)
         try:
-            yield Running(endpoints, launcher)
+            yield Running(endpoints, launcher, started.services)
         finally:
             options.endpoints_file.unlink(missing_ok=True)
 

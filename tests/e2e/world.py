@@ -1,0 +1,180 @@
+"""The running system as its users meet it: a recorder's API, the phones of the sandbox, the confirm page."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+NOTICE = {"version": "1", "language": "hi", "at": "2026-11-24T09:00:00Z"}
+CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
+LINK = re.compile(r"https?://\S+/c/[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Appointee:
+    """Somebody who cannot be real: +91 555 is no mobile series."""
+
+    number: int
+
+    @property
+    def phone(self) -> str:
+        """E.164."""
+        return f"+91555{self.number:07d}"
+
+    @property
+    def name(self) -> dict[str, str]:
+        """Different for every number, so that the same phone is the same person."""
+        return {
+            "hi": f"अनीता {_letters(self.number, 'कखगघचछजझटठ')}",
+            "en": f"Anita {_letters(self.number, 'bcdfghjklm')}",
+        }
+
+
+def _letters(number: int, alphabet: str) -> str:
+    return "".join(alphabet[int(digit)] for digit in f"{number:06d}")
+
+
+class Registry:
+    """What a recorder does."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=30)
+
+    def record(self, unit: str, post: str, who: Appointee, *, key: str | None = None, **more: object) -> dict[str, Any]:
+        """Record an appointment; fails the test on a refusal."""
+        body = {
+            "unit": unit,
+            "post": post,
+            "person": {"name": who.name, "gender": "female", "language": "hi"},
+            "phone": who.phone,
+            "notice": NOTICE,
+            **more,
+        }
+        headers = {"idempotency-key": key} if key else {}
+        return good(self.http.post("/v1/appointments", json=body, headers=headers))
+
+    def appointment(self, appointment: str) -> dict[str, Any]:
+        """As the API shows it."""
+        return good(self.http.get(f"/v1/appointments/{appointment}"))
+
+    def state(self, appointment: str) -> str:
+        """Its state."""
+        return str(self.appointment(appointment)["state"])
+
+    def act(self, appointment: str, verb: str, **body: object) -> dict[str, Any]:
+        """`phone`, `reissue` or `end`."""
+        return good(self.http.post(f"/v1/appointments/{appointment}/{verb}", json=body))
+
+
+class Phones:
+    """What people do with the phones of the sandbox."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.http = httpx.Client(base_url=f"{url}/control", timeout=70)
+
+    def add(self, who: Appointee, *, telegram: bool = True, **more: object) -> None:
+        """A phone that is on."""
+        body = {"phone": who.phone, "name": "Anita", "language": "hi", "telegram": telegram, **more}
+        good(self.http.post("/phones", json=body))
+
+    def sms(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> dict[str, Any]:
+        """The first SMS behind `after` that holds `contains`."""
+        return self._wait({"kind": "sms", "phone": who.phone, "contains": contains, "after": after}, timeout)["sms"]
+
+    def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> dict[str, Any]:
+        """The first message of the bot behind `after` that holds `contains`."""
+        query = {"kind": "message", "phone": who.phone, "contains": contains, "after": after}
+        return self._wait(query, timeout)["message"]
+
+    def post(self, chat_id: int, contains: str = "", timeout: float = 30) -> dict[str, Any]:
+        """The first post of a channel that holds `contains`."""
+        return self._wait({"kind": "message", "chat_id": chat_id, "contains": contains}, timeout)["message"]
+
+    def _wait(self, query: Mapping[str, str | int], timeout: float) -> dict[str, Any]:
+        found = good(self.http.get("/wait", params={**query, "timeout": timeout}))
+        assert found["found"], f"nothing came within {timeout} s: {query}"
+        return found
+
+    def do(self, who: Appointee, verb: str, **body: object) -> dict[str, Any]:
+        """`start`, `text`, `contact`, `tap`, `reply`, `block` ..."""
+        return good(self.http.post(f"/phones/{who.phone}/{verb}", json=body))
+
+    def change(self, who: Appointee, **body: object) -> None:
+        """Its state or its receipts."""
+        good(self.http.patch(f"/phones/{who.phone}", json=body))
+
+    def fault(self, **body: object) -> dict[str, Any]:
+        """Switch a fault on."""
+        return good(self.http.post("/faults", json=body))
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Every SMS, oldest first."""
+        return good(self.http.get("/sms", params={"limit": 50_000}))
+
+
+class ConfirmPage:
+    """The worker's page, as a browser without JavaScript uses it."""
+
+    def __init__(self, link: str) -> None:
+        parts = urlsplit(link)
+        self.path = parts.path
+        origin = f"{parts.scheme}://{parts.netloc}"
+        self.http = httpx.Client(
+            base_url=origin, headers={"origin": origin, "sec-fetch-site": "same-origin"}, timeout=30
+        )
+
+    @classmethod
+    def of(cls, sms: Mapping[str, Any]) -> Self:
+        """From the link in an SMS."""
+        found = LINK.search(sms["body"])
+        assert found, "no link in the SMS"
+        return cls(found[0])
+
+    def open(self, suffix: str = "") -> str:
+        """The page."""
+        response = self.http.get(self.path + suffix)
+        assert response.status_code == 200, response.text
+        return response.text
+
+    def confirm(self, code: str) -> httpx.Response:
+        """Type the code; follows the redirect as a browser does."""
+        fields = dict(hidden_fields(self.open()))
+        return self.http.post(self.path, data={**fields, "code": code}, follow_redirects=True)
+
+    def refuse(self) -> httpx.Response:
+        """Say: this is not me."""
+        fields = dict(hidden_fields(self.open("/refuse")))
+        return self.http.post(f"{self.path}/refuse", data=fields, follow_redirects=True)
+
+
+def hidden_fields(page: str) -> Iterator[tuple[str, str]]:
+    """Name and value of the hidden inputs of a page."""
+    for tag in re.findall(r"<input[^>]*type=\"?hidden\"?[^>]*>", page):
+        name, value = re.search(r"name=\"([^\"]*)\"", tag), re.search(r"value=\"([^\"]*)\"", tag)
+        if name:
+            yield name[1], value[1] if value else ""
+
+
+def code_in(sms: Mapping[str, Any]) -> str:
+    """The code of an SMS or chat message."""
+    found = CODE.search(str(sms.get("body") or sms.get("text")))
+    assert found, "no code in the message"
+    return found[0]
+
+
+def handle_in(sms: Mapping[str, Any]) -> str:
+    """The handle of the link in an SMS."""
+    found = LINK.search(sms["body"])
+    assert found, "no link in the SMS"
+    return found[0].rpartition("/")[2]
+
+
+def good(response: httpx.Response) -> Any:
+    """The JSON of a good response; a refusal fails the test with what it says."""
+    assert response.status_code < 400, f"{response.status_code} {response.text}"
+    return response.json() if response.content else None
