@@ -1,35 +1,48 @@
 """The made-up state is a tree of any size and is about nobody."""
 
 import itertools
+import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from stack.fixture import Size, people, places, write
+from stack.fixture import Booth, Size, booths, people, write
 from stack.fixture.people import MOST
 
+PRESET = Path(__file__).resolve().parents[3] / "services" / "registry" / "presets" / "in-mp-2014.toml"
 
-@pytest.mark.parametrize("booths", [1, 50, 51, 500, 2_001])
-def test_every_parent_comes_before_its_children_and_every_code_once(booths: int) -> None:
-    seen: set[str] = {""}
-    for place in places(Size(booths)):
-        assert place.parent in seen
-        assert place.code not in seen
-        seen.add(place.code)
-    assert sum(place.level == "booth" for place in places(Size(booths))) == booths
+
+def test_the_columns_are_those_that_the_preset_reads() -> None:
+    steps = tomllib.loads(PRESET.read_text(encoding="utf-8"))["units"]["path"]
+    read = {step[key] for step in steps for key in ("number", "name_en", "name_hi") if key in step}
+    assert read == {field.name for field in fields(Booth)}
+
+
+@pytest.mark.parametrize("count", [1, 50, 51, 500, 2_001])
+def test_every_booth_has_a_code_of_its_own(count: int) -> None:
+    assert len({booth.code for booth in booths(Size(count))}) == count
+
+
+def test_a_constituency_lies_in_one_district_and_a_mandal_in_one_constituency() -> None:
+    rows = list(booths(Size(12_000)))
+    assert {len({row.district for row in rows if row.ac_no == number}) for number in range(1, 49)} == {1}
+    mandals = {(row.ac_no, row.mandal) for row in rows}
+    assert len(mandals) == 12_000 / 50
+    assert len({row.district for row in rows}) == 12_000 / 1_000
 
 
 def test_the_same_seed_makes_the_same_state_and_another_seed_another() -> None:
-    assert list(places(Size(60))) == list(places(Size(60)))
-    assert list(places(Size(60))) != list(places(Size(60, seed=2)))
+    assert list(booths(Size(60))) == list(booths(Size(60)))
+    assert list(booths(Size(60))) != list(booths(Size(60, seed=2)))
     assert list(people(20)) == list(people(20))
 
 
 def test_the_default_is_one_district_and_some_booths_lack_a_devanagari_name() -> None:
-    found = list(places(Size()))
-    assert sum(place.level == "district" for place in found) == 1
-    assert 0 < sum(not place.name_hi for place in found) < 60
-    assert all(place.name_en for place in found)
+    found = list(booths(Size()))
+    assert (len(found), len({booth.district for booth in found})) == (500, 1)
+    assert 0 < sum(not booth.booth_name_hi for booth in found) < 60
+    assert all(booth.booth_name for booth in found)
 
 
 def test_all_phones_are_test_numbers_and_none_comes_twice() -> None:
@@ -41,12 +54,12 @@ def test_all_phones_are_test_numbers_and_none_comes_twice() -> None:
 
 
 def test_a_big_state_is_not_held_in_memory() -> None:
-    assert len(list(itertools.islice(places(Size(65_015)), 100))) == 100
+    assert len(list(itertools.islice(booths(Size(65_015)), 100))) == 100
 
 
 def test_the_files_have_a_header_and_a_row_each(tmp_path: Path) -> None:
     write(Size(50), tmp_path)
     units = (tmp_path / "units.csv").read_text(encoding="utf-8").splitlines()
-    assert units[0] == "level,code,parent,number,name_hi,name_en"
-    assert len(units) == 1 + 50 + 4
+    assert units[0] == ",".join(field.name for field in fields(Booth))
+    assert len(units) == 1 + 50
     assert (tmp_path / "people.csv").read_text(encoding="utf-8").splitlines()[0].startswith("name_hi,name_en,gender")
