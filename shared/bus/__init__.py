@@ -4,15 +4,17 @@ from shared.bus.connection import Connection
 from shared.bus.consumer import Consumer, Health
 from shared.bus.dead import DeadLetter
 from shared.bus.handling import Context, Handler, Handlers
+from shared.bus.kafka.topics import ALL_TOPICS, cluster_id, ensure_topics
 from shared.bus.memory import MemoryBroker
 from shared.bus.metrics import BusMetrics
 from shared.bus.producer import Producer
+from shared.bus.reader import Lag, Reader
 from shared.bus.retry import RetryBudget
-from shared.bus.topics import ALL_TOPICS, cluster_id, ensure_topics
 from shared.bus.wire import Broker, BusUnavailable, Misconfigured, Outgoing, Place, Received, TopicUnfit, Unpublishable
 
 __all__ = [
     "ALL_TOPICS", "Broker", "BusMetrics", "BusUnavailable", "Connection", "Consumer", "Context", "DeadLetter",
-    "Handler", "Handlers", "Health", "MemoryBroker", "Misconfigured", "Outgoing", "Place", "Producer", "Received",
+    "Handler", "Handlers", "Health", "Lag", "MemoryBroker", "Misconfigured", "Outgoing", "Place", "Producer", "Reader",
+    "Received",
     "RetryBudget", "TopicUnfit", "Unpublishable", "cluster_id", "ensure_topics",
 ]  # fmt: skip

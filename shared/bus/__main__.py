@@ -5,7 +5,7 @@ import asyncio
 import sys
 
 from shared.bus.connection import Connection
-from shared.bus.topics import ALL_TOPICS, ensure_topics
+from shared.bus.kafka.topics import ALL_TOPICS, ensure_topics
 from shared.errors import Failure
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.bus.reader import Reader
 from shared.bus.wire import Member, Misconfigured, Publisher
 from shared.events import Topic
 from shared.settings import ServiceSettings
@@ -66,15 +67,21 @@ class Connection:
 
     def member(self, group: str, topics: Sequence[Topic]) -> Member:
         """A member of `group`, not started. Raises Misconfigured."""
-        from shared.bus.kafka import KafkaMember  # noqa: PLC0415 # aiokafka is loaded only where Kafka is spoken
+        from shared.bus.kafka.member import KafkaMember  # noqa: PLC0415 # aiokafka is loaded only where Kafka is spoken
 
         return KafkaMember(self, group, topics)
 
     def publisher(self) -> Publisher:
         """A publisher, not started."""
-        from shared.bus.kafka import KafkaPublisher  # noqa: PLC0415
+        from shared.bus.kafka.publisher import KafkaPublisher  # noqa: PLC0415
 
         return KafkaPublisher(self)
+
+    def reader(self) -> Reader:
+        """Looks into topics without taking part."""
+        from shared.bus.kafka.reader import KafkaReader  # noqa: PLC0415
+
+        return KafkaReader(self)
 
 
 def check(timing: Timing, drain_timeout: float) -> None:

@@ -2,39 +2,42 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from shared.bus.assignment import Assignment
 from shared.bus.connection import MAX_POLL_SECONDS, Connection, check
 from shared.bus.handling import Handlers, Handling, Policy
 from shared.bus.metrics import BusMetrics
+from shared.bus.ownership import Ownership
 from shared.bus.producer import Producer
 from shared.bus.retry import Outages, RetryBudget
-from shared.bus.wire import Broker, BusUnavailable, Member, MembershipLost, Place, Received
+from shared.bus.wire import Broker, BusUnavailable, Member, Place
 from shared.clock import Clock
 from shared.events import Topic, topics_of
-from shared.lifecycle import Tasks, Wakeup
+from shared.lifecycle import Tasks
 
 log = structlog.get_logger(__name__)
 
+_AT_ONCE = 500
 _POLL_SECONDS = 0.2
 _BUSY_POLL_SECONDS = 0.02
-"""While a partition is closed: soon it opens, and what is fetched already should not wait for silent partitions."""
-_AT_ONCE = 500
+"""While a partition is closed: it opens soon, and what is fetched already must not wait for silent partitions."""
 _REJOIN_SECONDS = 2.0
 _SILENT_SECONDS = MAX_POLL_SECONDS / 5
+
+Problem = Literal["starting", "broker", "dead_letter_limit", "dependency"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of what a consumer holds."""
+    """Bounds of what a consumer holds: handlers at once, uncommitted records per partition (plus one poll of 500),
+    records and bytes taken and not finished."""
 
     lanes: int = 16
     window: int = 1000
@@ -44,14 +47,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """For /ready. `problem`: starting, broker, dead_letter_limit or dependency; None when all is well."""
+    """State of a consumer, for /ready."""
 
-    ready: bool
-    """Owns its partitions (or knows that there are none for it) and talks to the broker."""
-    problem: str | None
+    problem: Problem | None
     partitions: int
     in_flight: int
     oldest_seconds: float
+    """Age of the oldest record in flight: grows without end under a handler that never returns."""
+
+    @property
+    def ready(self) -> bool:
+        """Has its partitions and talks to the broker. A dependency that is away is that dependency's problem."""
+        return self.problem in {None, "dependency"}
 
 
 class Consumer(AbstractAsyncContextManager["Consumer"]):
@@ -89,28 +96,29 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         self._group = group
         self._topics = topics or _topics(handlers)
         self._limits = Limits(lanes=lanes, window=window)
-        self._drain_timeout = drain_timeout
         self._commit_every = commit_every
         self._metrics = metrics or BusMetrics(CollectorRegistry())
         self._metrics.declare(group, self._topics, tuple(handlers))
         self._producer = Producer(broker)
-        policy = Policy(
-            retry or RetryBudget(), (OSError, *outages), dead_limit, jitter or secrets.SystemRandom().random
-        )
         self._handling = Handling(
-            group, handlers, policy,
-            slots=asyncio.Semaphore(lanes), producer=self._producer, clock=clock, metrics=self._metrics,
-        )  # fmt: skip
+            group,
+            handlers,
+            Policy(retry or RetryBudget(), (OSError, *outages), dead_limit, jitter or secrets.SystemRandom().random),
+            slots=asyncio.Semaphore(lanes),
+            producer=self._producer,
+            clock=clock,
+            metrics=self._metrics,
+        )
         self._own_tasks = Tasks()
         self._tasks = tasks or self._own_tasks
+        self._owned = Ownership(
+            group,
+            self._tasks,
+            handle=self._handling.handle,
+            patience=lambda: 0.0 if self._handling.held else drain_timeout,
+            counted=self._metrics.rebalances.labels(group).inc,
+        )
         self._loops: list[asyncio.Task[None]] = []
-        self._member: Member | None = None
-        self._assignment: Assignment | None = None
-        self._epoch = 0
-        self._gate = asyncio.Event()
-        self._releasing = asyncio.Lock()
-        self._committing = asyncio.Lock()
-        self._freed = Wakeup()
         self._stopping = False
         self._away = False
         self._polled = 0.0
@@ -135,7 +143,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
 
     async def joined(self) -> None:
         """Wait until partitions are assigned (perhaps none, if the group has more members than partitions)."""
-        await self._gate.wait()
+        await self._owned.settled.wait()
 
     async def run(self) -> None:
         """Run until cancelled; raises what kills a loop. For use without the context manager."""
@@ -145,8 +153,8 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
     async def stop(self) -> None:
         """Take nothing more, finish what is in flight within the drain time-out, commit, leave. May be called twice."""
         self._stopping = True
-        await self._release()
-        member, self._member = self._member, None
+        await self._owned.close()
+        member, self._owned.member = self._owned.member, None
         if member is not None:
             await member.stop()
         loops, self._loops = self._loops, []
@@ -158,131 +166,70 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
     @property
     def health(self) -> Health:
         """What /ready says about this consumer."""
-        now = asyncio.get_running_loop().time()
-        assignment = self._assignment
-        return Health(
-            ready=self._problem(now) in {None, "dependency"},
-            problem=self._problem(now),
-            partitions=len(assignment.places) if assignment else 0,
-            in_flight=assignment.in_flight if assignment else 0,
-            oldest_seconds=assignment.oldest(now) if assignment else 0.0,
-        )
+        now, assignment = asyncio.get_running_loop().time(), self._owned.assignment
+        if assignment is None:
+            return Health(self._problem(now), 0, 0, 0.0)
+        return Health(self._problem(now), len(assignment.places), assignment.in_flight, assignment.oldest(now))
 
-    def _problem(self, now: float) -> str | None:
+    def _problem(self, now: float) -> Problem | None:
         if self._handling.held:
             return "dead_letter_limit"
         if self._away or now - self._polled > _SILENT_SECONDS:
             return "broker"
-        if not self._gate.is_set():
+        if not self._owned.settled.is_set():
             return "starting"
         return "dependency" if self._handling.waiting_out else None
 
-    # What the group tells us.
-
-    async def revoked(self) -> None:
-        """Finish within the drain time-out, commit, forget: the group waits for us."""
-        self._gate.clear()
-        self._epoch += 1
-        await self._release()
-
-    async def assigned(self, places: Collection[Place]) -> None:
-        """Start from nothing: positions are the committed offsets."""
-        self._assignment = Assignment(
-            self._epoch, places, self._tasks, handle=self._handling.handle, freed=self._freed.wake
-        )
-        self._metrics.rebalances.labels(self._group).inc()
-        self._gate.set()
-        self._freed.wake()
-        log.info("partitions assigned", group=self._group, partitions=len(places), epoch=self._epoch)
-
-    async def _release(self) -> None:
-        async with self._releasing:
-            assignment, self._assignment = self._assignment, None
-            if assignment is None:
-                return
-            finished = await assignment.lanes.drain(0.0 if self._handling.held else self._drain_timeout)
-            await self._commit(assignment)
-            if not finished:
-                log.warning("handlers cancelled at the end of the drain", group=self._group)
-
-    # Taking.
-
     async def _poll_forever(self) -> None:
+        """Join, and poll for as long as the membership lasts; a membership that breaks is replaced."""
         while not self._stopping:
-            member = self._member = self._broker.member(self._group, self._topics)
+            member = self._owned.member = self._broker.member(self._group, self._topics)
             try:
-                await member.start(self)
+                await member.start(self._owned)
                 self._away = False
                 while not self._stopping:
                     await self._poll(member)
             except BusUnavailable:
                 self._away = True
                 log.warning("broker away, joining again", group=self._group)
-                await self.revoked()
+                await self._owned.revoked()
                 await member.stop()
                 await asyncio.sleep(_REJOIN_SECONDS)
 
     async def _poll(self, member: Member) -> None:
-        assignment = self._assignment
+        """One round. A member that takes nothing still polls: else the group would think it dead, and one without
+        partitions could never get any."""
         self._polled = asyncio.get_running_loop().time()
-        places = self._open(assignment)
-        if not places or assignment is None:
+        places, limit, timeout = self._room()
+        if not places:
             await member.touch()
-            await self._freed.wait(_POLL_SECONDS)
+            await self._owned.freed.wait(_POLL_SECONDS)
             return
-        limit = min(_AT_ONCE, self._limits.in_flight - assignment.in_flight)
-        timeout = _POLL_SECONDS if len(places) == len(assignment.places) else _BUSY_POLL_SECONDS
         records = await member.poll(places, limit, timeout)
-        if records:
-            await self._dispatch(records)
+        if records and not self._stopping:
+            await self._owned.arrived(records)
 
-    def _open(self, assignment: Assignment | None) -> list[Place]:
-        if assignment is None or self._handling.held:
-            return []
-        full = assignment.in_flight >= self._limits.in_flight or assignment.bytes >= self._limits.in_flight_bytes
-        return [] if full else assignment.open(self._limits.window)
-
-    async def _dispatch(self, records: Collection[Received]) -> None:
-        """Records may come before `assigned` was called: they wait for it. Those of an older epoch are dropped: their
-        partitions start again at the committed offset."""
-        epoch = self._epoch
-        await self._gate.wait()
-        assignment = self._assignment
-        if assignment is None or epoch != self._epoch or self._stopping:
-            return
-        now = asyncio.get_running_loop().time()
-        for record in records:
-            assignment.dispatch(record, now)
-
-    # Committing.
+    def _room(self) -> tuple[list[Place], int, float]:
+        """From where how many records may be taken now, and how long to wait for the first. Backpressure is this
+        filter: pausing a partition would throw away what is fetched already."""
+        assignment, limits = self._owned.assignment, self._limits
+        if assignment is None or self._handling.held or assignment.bytes >= limits.in_flight_bytes:
+            return [], 0, 0.0
+        limit = min(_AT_ONCE, limits.in_flight - assignment.in_flight)
+        if limit <= 0:
+            return [], 0, 0.0
+        places = assignment.open(limits.window)
+        return places, limit, _POLL_SECONDS if len(places) == len(assignment.places) else _BUSY_POLL_SECONDS
 
     async def _commit_forever(self) -> None:
         while True:
             await asyncio.sleep(self._commit_every)
-            if (assignment := self._assignment) is not None:
-                await self._commit(assignment)
-            self._gauge()
-
-    async def _commit(self, assignment: Assignment) -> None:
-        async with self._committing:
-            due = assignment.due()
-            if not due or self._member is None:
-                return
-            try:
-                await self._member.commit(due)
-            except MembershipLost:
-                assignment.fence()
-                log.warning("membership lost", group=self._group, epoch=assignment.epoch)
-            except BusUnavailable:
-                log.warning("commit failed, the next one covers it", group=self._group)
-            else:
-                assignment.committed(due)
-
-    def _gauge(self) -> None:
-        health = self.health
-        self._metrics.in_flight.labels(self._group).set(health.in_flight)
-        self._metrics.oldest.labels(self._group).set(health.oldest_seconds)
-        self._metrics.paused.labels(self._group).set(self._handling.held)
+            if (assignment := self._owned.assignment) is not None:
+                await self._owned.commit(assignment)
+            health = self.health
+            self._metrics.in_flight.labels(self._group).set(health.in_flight)
+            self._metrics.oldest.labels(self._group).set(health.oldest_seconds)
+            self._metrics.paused.labels(self._group).set(self._handling.held)
 
 
 def _topics(handlers: Handlers) -> tuple[Topic, ...]:

@@ -9,7 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from shared.bus.connection import DEAD_HEADROOM_BYTES, MAX_RECORD_BYTES, Connection
 from shared.bus.dead import SUFFIX
-from shared.bus.kafka import admin
+from shared.bus.kafka.clients import admin
 from shared.bus.wire import BusUnavailable, TopicUnfit
 from shared.events import TOPICS, Topic
 from shared.events.catalogue import DAY_MS

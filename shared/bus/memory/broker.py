@@ -1,9 +1,11 @@
-"""Topics and groups in memory, behind the same port as Kafka: for unit tests of consumers and relays."""
+"""A broker in memory: topics, groups that rebalance eagerly, faults on demand."""
 
 import asyncio
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from shared.bus.memory.reader import MemoryReader
+from shared.bus.reader import Reader
 from shared.bus.wire import (
     BusUnavailable,
     Listener,
@@ -42,6 +44,10 @@ class MemoryBroker:
     def publisher(self) -> "MemoryPublisher":
         """A publisher."""
         return MemoryPublisher(self)
+
+    def reader(self) -> Reader:
+        """Looks into the topics."""
+        return MemoryReader(self)
 
     def records(self, topic: str) -> list[Received]:
         """Everything in `topic`, by time of writing within a partition."""

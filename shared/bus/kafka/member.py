@@ -1,0 +1,97 @@
+"""A member of a consumer group, on aiokafka."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from shared.bus.connection import Connection
+from shared.bus.kafka.clients import close_consumer, compiled_records, consumer_settings, received
+from shared.bus.wire import BusUnavailable, Listener, MembershipLost, Misconfigured, Place, Received, TopicUnfit
+from shared.events import Topic
+
+_NOWHERE = TopicPartition("", -1)
+
+
+class KafkaMember:
+    """A member of a consumer group."""
+
+    def __init__(self, connection: Connection, group: str, topics: Sequence[Topic]) -> None:
+        """Nothing is opened yet. Raises Misconfigured."""
+        if not compiled_records():
+            raise Misconfigured(problem="aiokafka's C extension is missing")
+        self._connection = connection
+        self._group = group
+        self._topics = topics
+        self._consumer: Any = None
+
+    async def start(self, listener: Listener) -> None:
+        """Connect, check the topics and subscribe; joining goes on in the background."""
+        consumer = AIOKafkaConsumer(**consumer_settings(self._connection, self._group))
+        self._consumer = consumer
+        try:
+            async with asyncio.timeout(self._connection.timing.request):
+                await consumer.start()
+            await self._check_topics()
+        except (KafkaError, OSError) as error:
+            await self.stop()
+            raise BusUnavailable from error
+        except BaseException:
+            await self.stop()
+            raise
+        consumer.subscribe([topic.name for topic in self._topics], listener=_Rebalances(listener))
+
+    async def _check_topics(self) -> None:
+        known = await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 # nothing public asks without waiting
+        for topic in self._topics:
+            partitions = known.partitions_for_topic(topic.name)
+            if not partitions:
+                raise TopicUnfit(topic=topic.name, problem="missing")
+            if len(partitions) != topic.partitions:
+                problem = f"{len(partitions)} partitions instead of {topic.partitions}"
+                raise TopicUnfit(topic=topic.name, problem=problem)
+
+    async def poll(self, places: Collection[Place], limit: int, timeout: float) -> Sequence[Received]:
+        """Records of `places`, waiting at most `timeout` seconds (plus a rebalance) for the first."""
+        filtered = [TopicPartition(*place) for place in places]
+        try:
+            batches = await self._consumer.getmany(*filtered, timeout_ms=int(timeout * 1000), max_records=limit)
+        except KafkaError as error:
+            raise BusUnavailable from error
+        return [received(record) for batch in batches.values() for record in batch]
+
+    async def touch(self) -> None:
+        """Poll a partition that does not exist: counts as polling and returns nothing."""
+        try:
+            await self._consumer.getmany(_NOWHERE, timeout_ms=0)
+        except KafkaError as error:
+            raise BusUnavailable from error
+
+    async def commit(self, offsets: Mapping[Place, int]) -> None:
+        """Commit explicit offsets; aiokafka itself would retry for ever."""
+        try:
+            async with asyncio.timeout(self._connection.delivery_timeout):
+                await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
+        except (CommitFailedError, IllegalStateError) as error:
+            raise MembershipLost from error
+        except (KafkaError, TimeoutError) as error:
+            raise BusUnavailable from error
+
+    async def stop(self) -> None:
+        """Leave the group. With a dead broker aiokafka's stop cancels itself or hangs: both end here."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await close_consumer(consumer)
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc] # untyped base class
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002 # always all of them
+        await self._listener.revoked()
+
+    async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+        await self._listener.assigned([Place(tp.topic, tp.partition) for tp in assigned])
