@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 NOTICE = {"version": "1", "language": "hi", "at": "2026-11-24T09:00:00Z"}
+Json = dict[str, Any]
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LINK = re.compile(r"https?://\S+/c/[A-Za-z0-9_-]+")
 
@@ -44,7 +45,7 @@ class Registry:
         self.url = url
         self.http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=30)
 
-    def record(self, unit: str, post: str, who: Appointee, *, key: str | None = None, **more: object) -> dict[str, Any]:
+    def record(self, unit: str, post: str, who: Appointee, *, key: str | None = None, **more: object) -> Json:
         """Record an appointment; fails the test on a refusal."""
         body = {
             "unit": unit,
@@ -57,7 +58,7 @@ class Registry:
         headers = {"idempotency-key": key} if key else {}
         return good(self.http.post("/v1/appointments", json=body, headers=headers))
 
-    def appointment(self, appointment: str) -> dict[str, Any]:
+    def appointment(self, appointment: str) -> Json:
         """As the API shows it."""
         return good(self.http.get(f"/v1/appointments/{appointment}"))
 
@@ -65,7 +66,7 @@ class Registry:
         """Its state."""
         return str(self.appointment(appointment)["state"])
 
-    def act(self, appointment: str, verb: str, **body: object) -> dict[str, Any]:
+    def act(self, appointment: str, verb: str, **body: object) -> Json:
         """`phone`, `reissue` or `end`."""
         return good(self.http.post(f"/v1/appointments/{appointment}/{verb}", json=body))
 
@@ -82,25 +83,26 @@ class Phones:
         body = {"phone": who.phone, "name": "Anita", "language": "hi", "telegram": telegram, **more}
         good(self.http.post("/phones", json=body))
 
-    def sms(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> dict[str, Any]:
+    def sms(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> Json:
         """The first SMS behind `after` that holds `contains`."""
-        return self._wait({"kind": "sms", "phone": who.phone, "contains": contains, "after": after}, timeout)["sms"]
+        return self._wait({"kind": "sms", "phone": who.phone, "contains": contains, "after": after}, timeout, "sms")
 
-    def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> dict[str, Any]:
+    def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> Json:
         """The first message of the bot behind `after` that holds `contains`."""
         query = {"kind": "message", "phone": who.phone, "contains": contains, "after": after}
-        return self._wait(query, timeout)["message"]
+        return self._wait(query, timeout, "message")
 
-    def post(self, chat_id: int, contains: str = "", timeout: float = 30) -> dict[str, Any]:
+    def post(self, chat_id: int, contains: str = "", timeout: float = 30) -> Json:
         """The first post of a channel that holds `contains`."""
-        return self._wait({"kind": "message", "chat_id": chat_id, "contains": contains}, timeout)["message"]
+        return self._wait({"kind": "message", "chat_id": chat_id, "contains": contains}, timeout, "message")
 
-    def _wait(self, query: Mapping[str, str | int], timeout: float) -> dict[str, Any]:
+    def _wait(self, query: Mapping[str, str | int], timeout: float, what: str) -> Json:
         found = good(self.http.get("/wait", params={**query, "timeout": timeout}))
         assert found["found"], f"nothing came within {timeout} s: {query}"
-        return found
+        item: Json = found[what]
+        return item
 
-    def do(self, who: Appointee, verb: str, **body: object) -> dict[str, Any]:
+    def do(self, who: Appointee, verb: str, **body: object) -> Json:
         """`start`, `text`, `contact`, `tap`, `reply`, `block` ..."""
         return good(self.http.post(f"/phones/{who.phone}/{verb}", json=body))
 
@@ -108,13 +110,14 @@ class Phones:
         """Its state or its receipts."""
         good(self.http.patch(f"/phones/{who.phone}", json=body))
 
-    def fault(self, **body: object) -> dict[str, Any]:
+    def fault(self, **body: object) -> Json:
         """Switch a fault on."""
         return good(self.http.post("/faults", json=body))
 
-    def sent(self) -> list[dict[str, Any]]:
+    def sent(self) -> list[Json]:
         """Every SMS, oldest first."""
-        return good(self.http.get("/sms", params={"limit": 50_000}))
+        messages: list[Json] = self.http.get("/sms", params={"limit": 50_000}).raise_for_status().json()
+        return messages
 
 
 class ConfirmPage:
@@ -174,7 +177,8 @@ def handle_in(sms: Mapping[str, Any]) -> str:
     return found[0].rpartition("/")[2]
 
 
-def good(response: httpx.Response) -> Any:
+def good(response: httpx.Response) -> Json:
     """The JSON of a good response; a refusal fails the test with what it says."""
     assert response.status_code < 400, f"{response.status_code} {response.text}"
-    return response.json() if response.content else None
+    body: Json = response.json() if response.content else {}
+    return body
