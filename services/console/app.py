@@ -8,7 +8,7 @@ from services.console.service import Watch
 from services.console.settings import ConsoleSettings
 from shared import log
 from shared.assets import Assets
-from shared.bus import Connection, Reader
+from shared.bus import Connection
 from shared.clock import utc_now
 from shared.lifecycle import Lifecycle
 from shared.settings import load
@@ -22,7 +22,7 @@ async def run(settings: ConsoleSettings) -> None:
     """Serve until a signal comes."""
     async with Lifecycle() as life:
         connection = Connection(settings.kafka, "boothline-console", settings.kafka_ephemeral)
-        reader = await life.enter(Reader(connection))
+        reader = await life.enter(connection.reader())
         watch = Watch(reader, utc_now)
         life.tasks.spawn(watch.run(settings.sample_seconds), name="sampler")
 

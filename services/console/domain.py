@@ -1,14 +1,14 @@
 """What operators see: rows about topics, groups, dead letters and records, made from bytes and offsets."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.bus import Place, Received
+from shared.bus import Lag, Place
 from shared.errors import Failure, NotFound
 from shared.events import Event
 
@@ -112,23 +112,27 @@ DEFAULT_ADVICE = "Look for the reason in the log of the group at that time; the 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Ends of the partitions at a moment: topic -> partition -> end offset."""
+    """End offsets of all partitions at a moment."""
 
     at: datetime
-    ends: Mapping[str, Mapping[int, int]]
+    ends: Mapping[Place, int]
 
     def total(self, topic: str) -> int:
         """Records ever written to the topic."""
-        return sum(self.ends.get(topic, {}).values())
+        return sum(end for place, end in self.ends.items() if place.topic == topic)
+
+    def partitions(self, topic: str) -> int:
+        """Partitions of the topic."""
+        return sum(place.topic == topic for place in self.ends)
 
 
 def topic_rows(now: Sample, before: Sample | None) -> tuple[TopicRow, ...]:
     """One row per topic that is not a dead letter topic, with the growth since `before`."""
-    names = sorted(name for name in now.ends if not name.endswith(".dead"))
+    names = sorted({place.topic for place in now.ends if not place.topic.endswith(".dead")})
     return tuple(
         TopicRow(
             topic=name,
-            partitions=len(now.ends[name]),
+            partitions=now.partitions(name),
             records=now.total(name),
             per_second=_rate(name, now, before),
             dead=now.total(f"{name}.dead"),
@@ -143,9 +147,20 @@ def _rate(topic: str, now: Sample, before: Sample | None) -> float | None:
     return round(max(0, now.total(topic) - before.total(topic)) / seconds, 2)
 
 
-def lag_seconds(now: datetime, first_waiting: datetime | None) -> float:
-    """Age of the first record that a group has not handled; 0 when nothing waits (operator.md L1)."""
-    return 0.0 if first_waiting is None else round(max(0.0, (now - first_waiting).total_seconds()), 1)
+def lag_rows(group: str, partitions: Sequence[Lag], now: datetime) -> tuple[LagRow, ...]:
+    """One row per topic of the group: records of all partitions, age of the oldest (operator.md L1)."""
+    topics: dict[str, list[Lag]] = {}
+    for lag in partitions:
+        topics.setdefault(lag.place.topic, []).append(lag)
+    return tuple(
+        LagRow(
+            group=group,
+            topic=topic,
+            records=sum(lag.records for lag in lags),
+            seconds=round(max(lag.seconds(now) for lag in lags), 1),
+        )
+        for topic, lags in sorted(topics.items())
+    )
 
 
 def shown(event: Event) -> dict[str, Field]:
@@ -200,22 +215,3 @@ def _dead_row(key: tuple[str, str, str], letters: Sequence[DeadDetail]) -> DeadR
         newest=newest.failed_at,
         latest=newest.place,
     )
-
-
-class Topics(Protocol):
-    """Reads topics by position, never as a member of a group."""
-
-    async def ends(self) -> Mapping[str, Mapping[int, int]]:
-        """End offset of every partition of every topic of the contract and its dead letters."""
-
-    async def committed(self) -> Mapping[str, Mapping[Place, int]]:
-        """Committed offsets of every group: group -> place -> offset of the first record that it has not handled."""
-
-    async def record(self, place: Place, offset: int) -> Received | None:
-        """The record at `offset`; None when it is not there (any more)."""
-
-    def tail(self, topics: Sequence[str]) -> AsyncIterator[Sequence[Received]]:
-        """Records written from now on, in small batches; an empty one when a while passed without any."""
-
-    def history(self, topic: str, limit: int) -> AsyncIterator[Received]:
-        """The newest `limit` records of a topic, oldest first."""

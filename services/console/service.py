@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 import structlog
 
@@ -17,25 +19,27 @@ from services.console.domain import (
     RecordRow,
     Sample,
     TopicRow,
-    Topics,
     grouped,
-    lag_seconds,
+    lag_rows,
     matches,
     shown,
     topic_rows,
 )
-from shared.bus import BusUnavailable, DeadLetter, Place, Received
+from shared.bus import ALL_TOPICS as EVERY_TOPIC
+from shared.bus import BusUnavailable, DeadLetter, Place, Reader, Received
 from shared.clock import Clock
 from shared.errors import Failure, Unavailable
 from shared.events import TOPICS, decode
+from shared.events.catalogue import GROUPS
 from shared.events.codec import event_type
 
 log = structlog.get_logger(__name__)
 
-ROWS_PER_BATCH = 20
-"""What a person can read (operator.md T1): a batch comes at most twice a second, the rest is counted."""
-DEAD_LIMIT = 1_000
-"""Dead letters that are looked at per topic; more than that is a bulk problem and the newest say which."""
+SECOND = timedelta(seconds=1)
+ROWS_PER_SECOND = 20
+"""More than that nobody reads (operator.md T3); the rest is counted."""
+DEAD_LIMIT = 5_000
+"""Dead letters that are grouped; more than that is a bulk problem, and the newest say which."""
 TAILS = 20
 """Tails at the same time, over all operators: each reads every topic."""
 
@@ -49,8 +53,8 @@ class TooManyTails(Unavailable):
 class Watch:
     """The console's eyes. Reads only, by position, and keeps the last two samples."""
 
-    def __init__(self, topics: Topics, clock: Clock) -> None:
-        self._topics = topics
+    def __init__(self, reader: Reader, clock: Clock) -> None:
+        self._reader = reader
         self._clock = clock
         self._now: Sample | None = None
         self._before: Sample | None = None
@@ -65,82 +69,60 @@ class Watch:
 
     async def sample(self) -> Sample:
         """Look now."""
-        ends = await self._topics.ends()
+        ends = await self._reader.ends(EVERY_TOPIC)
         self._before, self._now = self._now, Sample(self._clock(), ends)
         return self._now
 
     async def topics(self) -> Sequence[TopicRow]:
-        """One row per topic."""
+        """One row per topic, as the newest sample saw it."""
         return topic_rows(self._now or await self.sample(), self._before)
 
     async def lag(self, group: str | None = None) -> Sequence[LagRow]:
         """One row per group and topic; `group` narrows it."""
-        ends = (await self.sample()).ends
-        committed = await self._topics.committed()
-        rows = [
-            await self._lag_row(name, topic, places, ends)
-            for name, offsets in sorted(committed.items())
-            if group in (None, name)
-            for topic, places in sorted(_by_topic(offsets).items())
-        ]
-        return tuple(rows)
-
-    async def _lag_row(
-        self, group: str, topic: str, offsets: Mapping[Place, int], ends: Mapping[str, Mapping[int, int]]
-    ) -> LagRow:
-        waiting = {
-            place: ends.get(topic, {}).get(place.partition, offset) - offset for place, offset in offsets.items()
-        }
-        behind = [place for place, records in waiting.items() if records > 0]
-        first = [record for place in behind if (record := await self._topics.record(place, offsets[place]))]
-        oldest = min((record.timestamp for record in first), default=None)
-        return LagRow(
-            group=group,
-            topic=topic,
-            records=sum(waiting[place] for place in behind),
-            seconds=lag_seconds(self._clock(), oldest),
-        )
+        wanted = {name: topics for name, topics in GROUPS.items() if group in (None, name)}
+        rows = [lag_rows(name, await self._reader.lag(name, topics), self._clock()) for name, topics in wanted.items()]
+        return [row for of_group in rows for row in of_group]
 
     async def dead(self) -> Sequence[DeadRow]:
         """Dead letters by topic, group and reason."""
-        return grouped([letter for topic in TOPICS async for letter in self._letters(topic.dead.name)])
-
-    async def _letters(self, topic: str) -> AsyncIterator[DeadDetail]:
-        async for record in self._topics.history(topic, DEAD_LIMIT):
+        newest: deque[DeadDetail] = deque(maxlen=DEAD_LIMIT)
+        async for record in self._reader.read([topic.dead for topic in TOPICS]):
             if (letter := DeadLetter.read(record)) is not None:
-                yield _detail(record, letter)
+                newest.append(_detail(record, letter))
+        return grouped(newest)
 
     async def dead_letter(self, topic: str, partition: int, offset: int) -> DeadDetail:
         """One dead letter. Raises NoSuchRecord."""
-        place = Place(topic, partition)
         known = topic in {each.dead.name for each in TOPICS}
-        record = await self._topics.record(place, offset) if known else None
-        letter = DeadLetter.read(record) if record and record.offset == offset else None
+        record = await self._reader.record(Place(topic, partition), offset) if known else None
+        letter = DeadLetter.read(record) if record else None
         if record is None or letter is None:
             raise NoSuchRecord(place=f"{topic}/{partition}/{offset}")
         return _detail(record, letter)
 
-    async def tail(self, appointment: str | None, topic: str | None) -> AsyncIterator[Sequence[RecordRow] | int]:
-        """Batches of at most ROWS_PER_BATCH rows, and counts of those left out. Raises TooManyTails."""
+    async def tail(self, appointment: str | None, topic: str | None) -> AsyncIterator[RecordRow | int]:
+        """Rows as they are written, at most ROWS_PER_SECOND; then the number of those left out. Raises TooManyTails."""
         if self._tails >= TAILS:
             raise TooManyTails(retry_after=60)
         self._tails += 1
+        window, shown, left_out = self._clock(), 0, 0
+        wanted = [each for each in TOPICS if topic in (None, each.name)]
         try:
-            wanted = [each.name for each in TOPICS if topic in (None, each.name)]
-            async for batch in self._topics.tail(wanted):
-                rows = [row for record in batch if matches(row := _row(record), appointment)]
-                yield rows[:ROWS_PER_BATCH]
-                if len(rows) > ROWS_PER_BATCH:
-                    yield len(rows) - ROWS_PER_BATCH
+            async with contextlib.aclosing(self._reader.tail(wanted)) as records:
+                async for record in records:
+                    if not matches(row := _row(record), appointment):
+                        continue
+                    if self._clock() - window >= SECOND:
+                        if left_out:
+                            yield left_out
+                        window, shown, left_out = self._clock(), 0, 0
+                    shown += 1
+                    if shown <= ROWS_PER_SECOND:
+                        yield row
+                    else:
+                        left_out += 1
         finally:
             self._tails -= 1
-
-
-def _by_topic(offsets: Mapping[Place, int]) -> Mapping[str, Mapping[Place, int]]:
-    topics: dict[str, dict[Place, int]] = {}
-    for place, offset in offsets.items():
-        topics.setdefault(place.topic, {})[place] = offset
-    return topics
 
 
 def _detail(record: Received, letter: DeadLetter) -> DeadDetail:

@@ -40,6 +40,16 @@ REPLIES = Topic("notifier.replies", "notifier", urgent=True)
 TOPICS = (APPOINTMENTS, PEOPLE, CHALLENGES, URGENT, BULK, DELIVERIES, REPLIES)
 
 
+GROUPS: dict[str, tuple[Topic, ...]] = {
+    "registry": (CHALLENGES, DELIVERIES),
+    "otp": (APPOINTMENTS, PEOPLE, REPLIES, DELIVERIES),
+    "notifier": (CHALLENGES, PEOPLE),
+    "notifier-urgent": (URGENT,),
+    "notifier-bulk": (BULK,),
+}
+"""Consumer group -> its topics. Each lane has a group of its own, so that codes never wait behind announcements."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One event of the contract."""

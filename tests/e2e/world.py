@@ -89,7 +89,7 @@ class Phones:
 
     def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> Json:
         """The first message of the bot behind `after` that holds `contains`."""
-        query = {"kind": "message", "phone": who.phone, "contains": contains, "after": after}
+        query: dict[str, str | int] = {"kind": "message", "phone": who.phone, "contains": contains, "after": after}
         return self._wait(query, timeout, "message")
 
     def post(self, chat_id: int, contains: str = "", timeout: float = 30) -> Json:

@@ -1,6 +1,6 @@
 """Pages for operators: one overview, a tail, a dead letter. They work without JavaScript."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +43,9 @@ def routes(watch: Watch, assets: Assets) -> APIRouter:
 
     @router.get("/tail/live")
     async def live(appointment: str = "") -> Response:
-        batches = watch.tail(appointment.strip() or None, None)
-        return EventSourceResponse(_frames(pages, batches), ping=15, send_timeout=10)
+        return EventSourceResponse(
+            _frames(pages, watch.tail(appointment.strip() or None, None)), ping=15, send_timeout=10
+        )
 
     @router.get("/dead/{topic}/{partition}/{offset}")
     async def dead(topic: str, partition: int, offset: int) -> Response:
@@ -53,15 +54,13 @@ def routes(watch: Watch, assets: Assets) -> APIRouter:
     return router
 
 
-async def _frames(
-    pages: Environment, batches: AsyncIterator[Sequence[RecordRow] | int]
-) -> AsyncIterator[Mapping[str, str]]:
-    rows = pages.get_template("rows.html")
-    async for batch in batches:
-        if isinstance(batch, int):
-            yield {"event": "skipped", "data": str(batch)}
-        elif batch:
-            yield {"event": "rows", "data": rows.render(rows=batch).replace("\n", "")}
+async def _frames(pages: Environment, rows: AsyncIterator[RecordRow | int]) -> AsyncIterator[Mapping[str, str]]:
+    fragment = pages.get_template("rows.html")
+    async for row in rows:
+        if isinstance(row, int):
+            yield {"event": "skipped", "data": str(row)}
+        else:
+            yield {"event": "rows", "data": fragment.render(rows=[row]).replace("\n", "")}
 
 
 def _templates(assets: Assets) -> Environment:

@@ -49,16 +49,12 @@ def routes(watch: Watch) -> APIRouter:
     async def tail(
         appointment: Annotated[str | None, "only records about this appointment"] = None, topic: str | None = None
     ) -> StreamingResponse:
-        batches = watch.tail(appointment, topic)
-        return StreamingResponse(_lines(batches), media_type="application/x-ndjson")
+        return StreamingResponse(_lines(watch.tail(appointment, topic)), media_type="application/x-ndjson")
 
     return router
 
 
-async def _lines(batches: AsyncIterator[Sequence[RecordRow] | int]) -> AsyncIterator[bytes]:
-    """One JSON object a line; an empty line now and then shows that the stream lives."""
-    async for batch in batches:
-        if isinstance(batch, int):
-            yield orjson.dumps({"skipped": batch}) + b"\n"
-            continue
-        yield b"".join(row.model_dump_json().encode() + b"\n" for row in batch) or b"\n"
+async def _lines(rows: AsyncIterator[RecordRow | int]) -> AsyncIterator[bytes]:
+    """One JSON object a line."""
+    async for row in rows:
+        yield (orjson.dumps({"skipped": row}) if isinstance(row, int) else row.model_dump_json().encode()) + b"\n"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import events, ids
-from shared.events.catalogue import CONTRACT, EVENTS, TOPICS
+from shared.events.catalogue import CONTRACT, EVENTS, GROUPS, TOPICS
 from shared.events.codec import Undecodable, UnknownType, UnknownVersion, decode, encode, event_type, traceparent
 from shared.events.schemas import SNAPSHOTS, schema, snapshot
 
@@ -35,6 +35,11 @@ def test_no_snapshot_is_left_without_its_event() -> None:
 def test_every_topic_carries_an_event_and_every_event_has_a_consumer() -> None:
     assert {topic for entry in CONTRACT for topic in entry.topics} == set(TOPICS)
     assert all(entry.consumers for entry in CONTRACT)
+
+
+def test_the_groups_read_exactly_what_their_services_consume() -> None:
+    read = {(group.partition("-")[0], topic) for group, topics in GROUPS.items() for topic in topics}
+    assert read == {(consumer, topic) for entry in CONTRACT for consumer in entry.consumers for topic in entry.topics}
 
 
 def test_type_names_carry_their_major_version_and_are_unique() -> None:
