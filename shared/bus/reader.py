@@ -1,6 +1,6 @@
 """Looking into topics without taking part: ends, lag, tail, everything. For the console and for checks."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,7 +51,7 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
     def read(self, topics: Sequence[Topic]) -> AsyncIterator[Received]:
         """Everything that is there when the call begins, from the oldest record on."""
 
-    def tail(self, topics: Sequence[Topic]) -> AsyncIterator[Received]:
+    def tail(self, topics: Sequence[Topic]) -> AsyncGenerator[Received, None]:
         """Everything written from now on, without end; close the iterator (`contextlib.aclosing`). A slow reader
         gets records late, never too many at once."""
 
