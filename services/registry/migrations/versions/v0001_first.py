@@ -205,17 +205,20 @@ _APPOINTMENTS = (
     "CREATE INDEX appointment_person ON appointment (person_id)",
     "CREATE INDEX appointment_contact ON appointment (contact_id)",
     """
-    CREATE TABLE challenge ( -- what otp last stated about each cycle: a version not above it changes nothing
+    CREATE TABLE challenge ( -- one a cycle: which phone is asked, and what otp last stated
         id uuid PRIMARY KEY,
         organisation_id uuid NOT NULL REFERENCES organisation,
         appointment_id uuid NOT NULL REFERENCES appointment,
         cycle integer NOT NULL,
-        version integer NOT NULL,
-        state text NOT NULL,
-        at timestamptz NOT NULL
+        contact_id uuid REFERENCES contact, -- NULL once the person is erased
+        version integer NOT NULL DEFAULT 0, -- an event whose version is not above it changes nothing
+        state text NOT NULL DEFAULT 'waiting'
+            CHECK (state IN ('waiting', 'opened', 'verified', 'refused', 'locked', 'expired', 'closed')),
+        at timestamptz NOT NULL,
+        UNIQUE (appointment_id, cycle)
     )
     """,
-    "CREATE INDEX challenge_appointment ON challenge (appointment_id, cycle)",
+    "CREATE INDEX challenge_contact ON challenge (contact_id)",
     """
     CREATE TABLE timeline (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -278,7 +281,8 @@ _EVENTS = (
         headers jsonb NOT NULL, -- [[name, text], ...]
         person_ids uuid[] NOT NULL DEFAULT '{}', -- whose sealed fields the value holds, so that they can be erased
         created_at timestamptz NOT NULL,
-        published_at timestamptz
+        published_at timestamptz,
+        refused text -- why the broker never takes it: published_at is set, an alarm was raised
     )
     """,
     "CREATE INDEX outbox_waiting ON outbox (urgent DESC, id) WHERE published_at IS NULL",

@@ -1,0 +1,1 @@
+"""Rules, states, failures and ports of the registry: no await, no I/O."""

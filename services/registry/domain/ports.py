@@ -1,0 +1,255 @@
+"""What the use cases need from storage: one transaction, in the words of the domain."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.registry.domain.commands import Answer, Once, UnitQuery
+from services.registry.domain.names import Name
+from services.registry.domain.preset import Preset
+from services.registry.domain.principal import Principal
+from services.registry.domain.records import (
+    Appointment,
+    Channel,
+    Contact,
+    Delivery,
+    Gender,
+    Holder,
+    Organisation,
+    Post,
+    Recipient,
+    Seat,
+    TimelineEntry,
+    Unit,
+    UnitLine,
+)
+from services.registry.domain.states import Heard
+from shared.events import DeliveryEvent, Event, Fingerprints, Language
+
+
+class Units(Protocol):
+    """Organisation, catalogue, tree, channels."""
+
+    async def organisation(self, organisation_id: UUID) -> Organisation:
+        """The organisation."""
+
+    async def install(self, organisation_id: UUID, preset: Preset, now: datetime) -> None:
+        """Create organisation, levels, posts and rules of `preset` where they are missing."""
+
+    async def by_code(self, organisation_id: UUID, code: str) -> Unit | None:
+        """The unit with this code."""
+
+    async def by_id(self, unit_id: UUID) -> Unit:
+        """The unit."""
+
+    async def within(self, unit_id: UUID, scope: UUID) -> bool:
+        """Whether the unit is `scope` or below it."""
+
+    async def posts(self, organisation_id: UUID, level: str) -> Sequence[Post]:
+        """The level's posts in order."""
+
+    async def women_minimum(self, organisation_id: UUID, level: str) -> int | None:
+        """Women that a committee of this level needs."""
+
+    async def seats(self, unit_id: UUID) -> Sequence[Seat]:
+        """The held seats."""
+
+    async def search(self, organisation_id: UUID, query: UnitQuery, scope: UUID | None) -> Sequence[UnitLine]:
+        """Units by code."""
+
+    async def set_channel(self, organisation_id: UUID, unit_id: UUID, chat_id: int | None, now: datetime) -> None:
+        """Set or, with None, forget the unit's Telegram channel."""
+
+    async def nearest_channel(self, unit_id: UUID) -> Channel | None:
+        """The unit's channel, else the one of the nearest unit above."""
+
+
+class People(Protocol):
+    """Persons, their phones, their subscriptions."""
+
+    async def alone_with(self, fingerprints: Fingerprints) -> None:
+        """Let no other transaction look this phone up until this one ends."""
+
+    async def holders(self, organisation_id: UUID, fingerprints: Fingerprints) -> Sequence[Holder]:
+        """Everybody who is recorded with this phone."""
+
+    async def add(
+        self, organisation_id: UUID, holder: Holder, gender: Gender | None, language: Language, now: datetime
+    ) -> None:
+        """A new person with a contact."""
+
+    async def add_contact(self, organisation_id: UUID, contact: Contact, now: datetime) -> None:
+        """Another phone of a person."""
+
+    async def complete(self, person_id: UUID, name: Name, gender: Gender | None) -> None:
+        """Fill in what was not known before."""
+
+    async def holder(self, person_id: UUID, contact_id: UUID) -> Holder | None:
+        """A person and one of their phones; None once erased."""
+
+    async def subscribe(self, organisation_id: UUID, unit_id: UUID, holder: Holder, now: datetime) -> None:
+        """Tell this person about the unit and all below it."""
+
+    async def unsubscribe(self, unit_id: UUID, person_ids: Sequence[UUID]) -> int:
+        """Stop that; returns how many were subscribed."""
+
+    async def audience(self, unit_id: UUID, without: UUID) -> Sequence[Recipient]:
+        """Subscribers of the unit and of all units above, each once, without one person."""
+
+    async def recipient(self, person_id: UUID, contact_id: UUID) -> Recipient | None:
+        """One person, to be told something; None once erased."""
+
+    async def fingerprints_to_forget(self, person_id: UUID) -> Sequence[Fingerprints]:
+        """Those of the person's phones that nobody else holds."""
+
+    async def erase(self, person_id: UUID, now: datetime) -> None:
+        """Forget name, gender, phones and subscriptions."""
+
+    async def exists(self, organisation_id: UUID, person_id: UUID) -> bool:
+        """Whether there is such a person who is not erased."""
+
+
+class Appointments(Protocol):
+    """Appointments, seats, timeline, deliveries."""
+
+    async def take_seat(self, appointment: Appointment, seats: int) -> int | None:
+        """Insert on the first free of `seats` ordinals; the ordinal, or None when all are taken."""
+
+    async def retake_seat(self, appointment: Appointment, seats: int) -> int | None:
+        """Update an appointment that had freed its seat: on its old ordinal if free, else on the first free one."""
+
+    async def save(self, appointment: Appointment) -> None:
+        """Update the changing parts: state, cycle, version, contact, times, consent."""
+
+    async def locked(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
+        """The appointment, locked until the transaction ends."""
+
+    async def get(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
+        """The appointment."""
+
+    async def by_external_ref(self, organisation_id: UUID, external_ref: str) -> Appointment | None:
+        """The appointment with this reference."""
+
+    async def by_import_key(self, unit_id: UUID, post: str, fingerprints: Fingerprints) -> Appointment | None:
+        """The newest appointment of this phone on this post, in whatever state."""
+
+    async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
+        """An appointment that holds a seat of this post."""
+
+    async def of_person(self, person_id: UUID) -> Sequence[Appointment]:
+        """All of a person, locked."""
+
+    async def open_challenge(self, appointment: Appointment, challenge_id: UUID) -> None:
+        """A cycle begins."""
+
+    async def hear(self, challenge_id: UUID, version: int, heard: Heard, at: datetime) -> bool:
+        """Note what otp states; False when this version was known."""
+
+    async def challenge_contact(self, challenge_id: UUID) -> UUID | None:
+        """Which phone was asked."""
+
+    async def note(
+        self,
+        appointment: Appointment,
+        kind: str,
+        at: datetime,
+        details: dict[str, object] | None = None,
+        cycle: int | None = None,
+    ) -> None:
+        """A timeline entry, and a change that open pages hear of."""
+
+    async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
+        """What happened, oldest first."""
+
+    async def deliveries(self, appointment_id: UUID) -> Sequence[Delivery]:
+        """The messages about it, oldest first."""
+
+    async def state_delivery(self, event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> bool:
+        """Note a message's state; False when this version was known."""
+
+    async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
+        """A change that open pages hear of, without an appointment."""
+
+
+class Outbox(Protocol):
+    """Events to be published, in the same transaction as what they state."""
+
+    async def add(self, events: Sequence[Event], about: Sequence[UUID] = ()) -> None:
+        """Keep `events`; `about`: persons whose sealed fields they hold. A known event id is kept once."""
+
+    async def forget(self, person_id: UUID) -> None:
+        """Delete the events that hold sealed fields of this person."""
+
+    async def again(self, since: datetime) -> int:
+        """Publish again what was published since then; returns how many."""
+
+
+class Access(Protocol):
+    """Accounts, keys, sign-in links, sessions, repeated requests."""
+
+    async def principal_of_key(self, key_hash: bytes) -> Principal | None:
+        """The account behind an API key that is not revoked."""
+
+    async def account(self, organisation_id: UUID, name: str) -> Principal | None:
+        """The account with this name."""
+
+    async def open_account(self, principal: Principal, now: datetime) -> None:
+        """A new account."""
+
+    async def add_key(self, principal: Principal, key_hash: bytes, now: datetime) -> None:
+        """An API key with all permissions of its account."""
+
+    async def add_sign_in(self, principal: Principal, token_hash: bytes, now: datetime, expires_at: datetime) -> None:
+        """A one-time sign-in link."""
+
+    async def use_sign_in(self, token_hash: bytes, now: datetime) -> Principal | None:
+        """Consume a sign-in link; None when it is unknown, used or too old."""
+
+    async def add_session(self, principal: Principal, token_hash: bytes, now: datetime, expires_at: datetime) -> None:
+        """A portal session."""
+
+    async def session(self, token_hash: bytes, now: datetime, expires_at: datetime) -> Principal | None:
+        """The account of a session that is alive, which then lasts until `expires_at`."""
+
+    async def end_session(self, token_hash: bytes) -> None:
+        """Sign out."""
+
+    async def claim(self, principal: Principal, once: Once, now: datetime) -> Answer | None:
+        """Claim a key for this request: None, or the answer that the first request got. Waits for a request with the
+        same key that is under way. Raises KeyReused."""
+
+    async def answer(self, principal: Principal, once: Once, answer: Answer) -> None:
+        """Keep what the claimed request answers."""
+
+
+class Work(Protocol):
+    """One transaction: committed when its block is left, rolled back when it raises."""
+
+    @property
+    def units(self) -> Units:
+        """Organisation, catalogue, tree, channels."""
+
+    @property
+    def people(self) -> People:
+        """Persons, their phones, their subscriptions."""
+
+    @property
+    def appointments(self) -> Appointments:
+        """Appointments, seats, timeline, deliveries."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """Events to be published."""
+
+    @property
+    def access(self) -> Access:
+        """Who may do what."""
+
+
+class Store(Protocol):
+    """Where transactions come from."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Work]:
+        """A transaction. Raises DatabaseUnavailable. Wakes the relay when events were added and committed."""

@@ -1,0 +1,38 @@
+"""Who acts: an argument of every use case."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from services.registry.domain.failures import NotPermitted
+
+
+class Permission(StrEnum):
+    """What an account, or one of its API keys, may do."""
+
+    READ = "read"
+    RECORD = "record"
+    IMPORT = "import"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody signed in, or the account behind an API key."""
+
+    account_id: UUID
+    organisation_id: UUID
+    name: str
+    """How appointees see the recorder."""
+    permissions: frozenset[Permission]
+    unit_id: UUID | None = None
+    """Scope: this unit and everything below; None: the whole organisation."""
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this is allowed."""
+        return permission in self.permissions
+
+    def require(self, permission: Permission) -> None:
+        """Raise NotPermitted unless allowed."""
+        if not self.may(permission):
+            raise NotPermitted(permission=permission.value)

@@ -1,0 +1,171 @@
+"""Appointments, seats, challenges, timeline, deliveries, and the changes that open pages hear of."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.registry.domain.records import Appointment, Delivery, TimelineEntry
+from services.registry.domain.states import Heard, State
+from services.registry.store.database import Row, Rows, Taken
+from shared.events import DeliveryEvent, Fingerprints, Notice
+
+
+class AppointmentRows:
+    """Implements `domain.ports.Appointments`."""
+
+    def __init__(self, rows: Rows) -> None:
+        """In the transaction of `rows`."""
+        self._rows = rows
+
+    async def take_seat(self, appointment: Appointment, seats: int) -> int | None:
+        """Insert on the first free of `seats` ordinals; the ordinal, or None when all are taken."""
+        a, notice = appointment, appointment.notice
+        for _ in range(seats + 1):  # each turn that finds nothing lost one seat to somebody else
+            seat: int | None = await self._rows.value(
+                "take_seat", a.id, a.organisation_id, a.unit_id, a.level, a.post, seats, a.person_id, a.contact_id,
+                a.recorded_at, a.mode, a.language, a.external_ref, notice.version, notice.language, notice.at,
+                a.recorder, a.recorded_by, a.not_after,
+            )  # fmt: skip
+            if seat is not None:
+                return seat
+            if not await self._rows.all("free_seats", a.unit_id, a.post, seats, 0):
+                break
+        return None
+
+    async def retake_seat(self, appointment: Appointment, seats: int) -> int | None:
+        """Update an appointment that had freed its seat: on its old ordinal if free, else on the first free one."""
+        free = await self._rows.all("free_seats", appointment.unit_id, appointment.post, seats, appointment.seat)
+        for row in free:
+            try:
+                async with self._rows.attempt():
+                    await self.save(replace(appointment, seat=row["ordinal"]))
+            except Taken:
+                continue
+            return int(row["ordinal"])
+        return None
+
+    async def save(self, appointment: Appointment) -> None:
+        """Update the changing parts: state, cycle, version, contact, times, consent."""
+        a = appointment
+        await self._rows.run(
+            "save", a.id, a.seat, a.contact_id, a.state.value, a.state_at, a.cycle, a.version, a.invited_at,
+            a.not_after, a.verified_at, a.verified_via, _json(a.verified_notice), _json(a.name_consent), a.ended_at,
+            a.ended_reason,
+        )  # fmt: skip
+
+    async def locked(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
+        """The appointment, locked until the transaction ends."""
+        return await self._found("appointment_locked", organisation_id, appointment_id)
+
+    async def get(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
+        """The appointment."""
+        return await self._found("appointment", organisation_id, appointment_id)
+
+    async def by_external_ref(self, organisation_id: UUID, external_ref: str) -> Appointment | None:
+        """The appointment with this reference."""
+        return await self._found("by_external_ref", organisation_id, external_ref)
+
+    async def by_import_key(self, unit_id: UUID, post: str, fingerprints: Fingerprints) -> Appointment | None:
+        """The newest appointment of this phone on this post, in whatever state."""
+        return await self._found("by_import_key", unit_id, post, list(fingerprints.values()))
+
+    async def _found(self, name: str, *values: object) -> Appointment | None:
+        row = await self._rows.one(name, *values)
+        return _appointment(row) if row else None
+
+    async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
+        """An appointment that holds a seat of this post."""
+        found: UUID | None = await self._rows.value("seat_holder", unit_id, post)
+        return found
+
+    async def of_person(self, person_id: UUID) -> Sequence[Appointment]:
+        """All of a person, locked."""
+        return [_appointment(row) for row in await self._rows.all("of_person", person_id)]
+
+    async def open_challenge(self, appointment: Appointment, challenge_id: UUID) -> None:
+        """A cycle begins."""
+        a = appointment
+        await self._rows.run(
+            "open_challenge", challenge_id, a.organisation_id, a.id, a.cycle, a.contact_id, a.invited_at
+        )
+
+    async def hear(self, challenge_id: UUID, version: int, heard: Heard, at: datetime) -> bool:
+        """Note what otp states; False when this version was known."""
+        return await self._rows.one("hear", challenge_id, version, heard.value, at) is not None
+
+    async def challenge_contact(self, challenge_id: UUID) -> UUID | None:
+        """Which phone was asked."""
+        found: UUID | None = await self._rows.value("challenge_contact", challenge_id)
+        return found
+
+    async def note(
+        self,
+        appointment: Appointment,
+        kind: str,
+        at: datetime,
+        details: dict[str, object] | None = None,
+        cycle: int | None = None,
+    ) -> None:
+        """A timeline entry, and a change that open pages hear of."""
+        a = appointment
+        await self._rows.run("note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {})
+        await self._rows.run("change", a.organisation_id, a.unit_id, a.id, kind, at)
+
+    async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
+        """What happened, oldest first."""
+        rows = await self._rows.all("timeline", appointment_id)
+        return [TimelineEntry(row["kind"], row["at"], row["cycle"], row["details"]) for row in rows]
+
+    async def deliveries(self, appointment_id: UUID) -> Sequence[Delivery]:
+        """The messages to the appointee, oldest first."""
+        return [Delivery(**dict(row)) for row in await self._rows.all("deliveries", appointment_id)]
+
+    async def state_delivery(self, event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> bool:
+        """Note a message's state; False when this version was known."""
+        row = await self._rows.one(
+            "state_delivery", event.subject, event.organisation_id, event.appointment_id, event.cycle,
+            event.challenge_id, event.unit_id, event.lane.value, event.template, event.channel.value, event.provider,
+            state, reason, falls_back, event.attempt, event.parts, event.version, event.at,
+        )  # fmt: skip
+        return row is not None
+
+    async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
+        """A change that open pages hear of, without an appointment."""
+        await self._rows.run("change", organisation_id, unit_id, None, kind, at)
+
+
+def _json(notice: Notice | None) -> dict[str, object] | None:
+    return notice.model_dump(mode="json") if notice else None
+
+
+def _appointment(row: Row) -> Appointment:
+    return Appointment(
+        id=row["id"],
+        organisation_id=row["organisation_id"],
+        unit_id=row["unit_id"],
+        level=row["level"],
+        post=row["post"],
+        seat=row["seat"],
+        person_id=row["person_id"],
+        contact_id=row["contact_id"],
+        state=State(row["state"]),
+        state_at=row["state_at"],
+        cycle=row["cycle"],
+        version=row["version"],
+        mode=row["mode"],
+        language=row["language"],
+        external_ref=row["external_ref"],
+        notice=Notice(version=row["notice_version"], language=row["notice_language"], at=row["notice_at"]),
+        recorder=row["recorder"],
+        recorded_by=row["recorded_by"],
+        recorded_at=row["recorded_at"],
+        invited_at=row["invited_at"],
+        not_after=row["not_after"],
+        verified_at=row["verified_at"],
+        verified_via=row["verified_via"],
+        verified_notice=Notice.model_validate(row["verified_notice"]) if row["verified_notice"] else None,
+        name_consent=Notice.model_validate(row["name_consent"]) if row["name_consent"] else None,
+        ended_at=row["ended_at"],
+        ended_reason=row["ended_reason"],
+    )

@@ -1,0 +1,41 @@
+"""One transaction with everything that use cases need in it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from services.registry.store.access import AccessRows
+from services.registry.store.appointments import AppointmentRows
+from services.registry.store.database import Database, Rows
+from services.registry.store.outbox import OutboxRows
+from services.registry.store.people import PersonRows
+from services.registry.store.units import UnitRows
+
+
+class Transaction:
+    """Implements `domain.ports.Work`."""
+
+    def __init__(self, rows: Rows) -> None:
+        """In the transaction of `rows`."""
+        self.units = UnitRows(rows)
+        self.people = PersonRows(rows)
+        self.appointments = AppointmentRows(rows)
+        self.outbox = OutboxRows(rows)
+        self.access = AccessRows(rows)
+
+
+class PostgresStore:
+    """Implements `domain.ports.Store`."""
+
+    def __init__(self, database: Database, committed: Callable[[], None]) -> None:
+        """`committed` is called when events were added and committed: the relay looks at once."""
+        self._database = database
+        self._committed = committed
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction. Raises DatabaseUnavailable."""
+        async with self._database.transaction() as rows:
+            work = Transaction(rows)
+            yield work
+        if work.outbox.added:
+            self._committed()
