@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from services.console.api import pages, v1
 from services.console.service import Watch
 from services.console.settings import ConsoleSettings
@@ -18,24 +20,28 @@ from shared.web import create_web, serving
 STATIC = Path(__file__).with_name("static")
 
 
+def web(watch: Watch, settings: ConsoleSettings) -> FastAPI:
+    """The HTTP application."""
+
+    async def broker() -> None:
+        await watch.sample()
+
+    app = create_web("Boothline console", new_registry(), {"kafka": broker})
+    guard = [v1.operators_only(settings.token)]
+    assets = Assets(STATIC)
+    app.include_router(v1.routes(watch), dependencies=guard)
+    app.include_router(pages.routes(watch, assets), dependencies=guard)
+    app.include_router(assets.routes())
+    return app
+
+
 async def run(settings: ConsoleSettings) -> None:
     """Serve until a signal comes."""
     async with Lifecycle() as life:
         connection = Connection(settings.kafka, "boothline-console", settings.kafka_ephemeral)
-        reader = await life.enter(connection.reader())
-        watch = Watch(reader, utc_now)
+        watch = Watch(await life.enter(connection.reader()), utc_now)
         life.tasks.spawn(watch.run(settings.sample_seconds), name="sampler")
-
-        async def broker() -> None:
-            await watch.topics()
-
-        web = create_web("Boothline console", new_registry(), {"kafka": broker})
-        guard = [v1.operators_only(settings.token)]
-        assets = Assets(STATIC)
-        web.include_router(v1.routes(watch), dependencies=guard)
-        web.include_router(pages.routes(watch, assets), dependencies=guard)
-        web.include_router(assets.routes())
-        await life.enter(serving(web, settings.host, settings.port, life.tasks))
+        await life.enter(serving(web(watch, settings), settings.host, settings.port, life.tasks))
         await life.until_stopped()
 
 

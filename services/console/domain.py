@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +16,7 @@ Field: TypeAlias = str | int | float | bool | None
 """A value that may be shown."""
 
 HIDDEN = "•••"
+_SECOND = timedelta(seconds=1)
 _SEALED = re.compile(r"^s1\.([a-z]+)/[\w-]+\.([a-z]+)/[\w-]+\.")
 _NEVER_SHOWN = frozenset({"fingerprints", "chat_id"})
 
@@ -215,3 +216,21 @@ def _dead_row(key: tuple[str, str, str], letters: Sequence[DeadDetail]) -> DeadR
         newest=newest.failed_at,
         latest=newest.place,
     )
+
+
+class Pace:
+    """How much of a stream a person can read: `per_second` rows, the rest is counted."""
+
+    def __init__(self, per_second: int, now: datetime) -> None:
+        self._per_second = per_second
+        self._window = now
+        self._rows = 0
+
+    def admit(self, now: datetime) -> tuple[bool, int]:
+        """Whether this row is shown, and how many were left out in the second that ended before it."""
+        left_out = 0
+        if now - self._window >= _SECOND:
+            left_out = max(0, self._rows - self._per_second)
+            self._window, self._rows = now, 0
+        self._rows += 1
+        return self._rows <= self._per_second, left_out

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Sequence
 
 import structlog
 
@@ -16,6 +15,7 @@ from services.console.domain import (
     Field,
     LagRow,
     NoSuchRecord,
+    Pace,
     RecordRow,
     Sample,
     TopicRow,
@@ -35,7 +35,6 @@ from shared.events.codec import event_type
 
 log = structlog.get_logger(__name__)
 
-SECOND = timedelta(seconds=1)
 ROWS_PER_SECOND = 20
 """More than that nobody reads (operator.md T3); the rest is counted."""
 DEAD_LIMIT = 5_000
@@ -100,27 +99,23 @@ class Watch:
             raise NoSuchRecord(place=f"{topic}/{partition}/{offset}")
         return _detail(record, letter)
 
-    async def tail(self, appointment: str | None, topic: str | None) -> AsyncIterator[RecordRow | int]:
+    async def tail(self, appointment: str | None, topic: str | None) -> AsyncGenerator[RecordRow | int, None]:
         """Rows as they are written, at most ROWS_PER_SECOND; then the number of those left out. Raises TooManyTails."""
         if self._tails >= TAILS:
             raise TooManyTails(retry_after=60)
         self._tails += 1
-        window, shown, left_out = self._clock(), 0, 0
+        pace = Pace(ROWS_PER_SECOND, self._clock())
         wanted = [each for each in TOPICS if topic in (None, each.name)]
         try:
             async with contextlib.aclosing(self._reader.tail(wanted)) as records:
                 async for record in records:
                     if not matches(row := _row(record), appointment):
                         continue
-                    if self._clock() - window >= SECOND:
-                        if left_out:
-                            yield left_out
-                        window, shown, left_out = self._clock(), 0, 0
-                    shown += 1
-                    if shown <= ROWS_PER_SECOND:
+                    show, left_out = pace.admit(self._clock())
+                    if left_out:
+                        yield left_out
+                    if show:
                         yield row
-                    else:
-                        left_out += 1
         finally:
             self._tails -= 1
 
