@@ -33,6 +33,22 @@ def up(*, kafka: Kafka = None) -> int:
 
 
 @app.command
+def demo(*, once: bool = False, kafka: Kafka = None) -> int:
+    """Start everything, let simulated workers confirm 60 appointments, and run until Ctrl-C.
+
+    Parameters
+    ----------
+    once
+        Stop after the workers; the exit code is 0 when every expectation is met.
+    """
+    from stack.demo.performance import perform  # noqa: PLC0415  as above
+    from stack.product import BOOTHLINE  # noqa: PLC0415
+
+    report = Report(Console())
+    return until_signal(perform(_folder, Options(kafka=kafka), report, BOOTHLINE, once=once), report)
+
+
+@app.command
 def fixture(folder: Path, *, booths: int = 500, seed: int = 1) -> int:
     """Write a made-up state as units.csv and people.csv into `folder`."""
     write(Size(booths, seed), folder)

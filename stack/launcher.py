@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from stack.child import Child, Command, StartFailed
 from stack.embedded.starting import drive_async, together
 from stack.folder import RunFolder
 from stack.services import Job, Service
+
+T = TypeVar("T")
 
 READY_SECONDS = 60.0
 """A cold start imports everything from disk on a busy machine."""
@@ -76,6 +79,19 @@ class Launcher:
         while True:
             self.check()
             await asyncio.sleep(0.2)
+
+    async def while_all_live(self, work: Coroutine[object, object, T]) -> T:
+        """The result of `work`; raises `ProcessDied` as soon as a watched process ends before."""
+        watching, working = asyncio.create_task(self.watch()), asyncio.create_task(work)  # noqa: TID251  both end here
+        try:
+            await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            return await working
+        finally:
+            watching.cancel()
+            working.cancel()
+            await asyncio.gather(watching, working, return_exceptions=True)
 
     def stop(self) -> None:
         """Stops the services in reverse order, within `STOP_SECONDS` altogether."""

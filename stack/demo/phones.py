@@ -45,6 +45,11 @@ class Phone:
         found = await self._wait("sms", after, contains)
         return Text(found["sms"]["seq"], found["sms"]["body"])
 
+    async def newest(self) -> int:
+        """The place of the newest SMS, 0 when there is none."""
+        latest = (await self._control.get(f"/control/phones/{self.number}/sms"))["latest"]
+        return int(latest["seq"]) if latest else 0
+
     async def chat(self, *, after: int = 0, contains: str = "") -> Text:
         """The bot's next message behind `after`; raises `NothingCame`."""
         message = (await self._wait("chat", after, contains))["message"]

@@ -69,11 +69,12 @@ class Recorder:
         await self._until(appointment, _failure)
 
     async def _until(self, appointment: str, wanted: Any) -> str:
-        deadline = time.monotonic() + self._patience
+        deadline, pause = time.monotonic() + self._patience, 0.2
         while not (found := wanted(shown := await self.appointment(appointment))):
             if time.monotonic() > deadline:
                 raise TookTooLong(f"after {self._patience:.0f} s the appointment is still {shown['state']}")
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(pause)
+            pause = min(1.0, pause * 1.5)  # sixty workers look at the same time
         return str(found)
 
 

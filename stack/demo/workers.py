@@ -1,123 +1,113 @@
 """Simulated workers: each acts as a person would, on the phone and on the page only."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
 
-from stack.demo.cast import Behaviour, Seat, Worker
+from stack.demo.cast import Behaviour, Worker
 from stack.demo.page import Page
 from stack.demo.phones import Phone, Text
 from stack.demo.recorder import Recorder
 
-Record = Callable[[Worker, Seat], Awaitable[str]]
-"""Has the recorder record an appointment; returns its id."""
-
 
 @dataclass(frozen=True)
 class Stage:
-    """What a worker acts on."""
+    """What workers act on."""
 
     http: aiohttp.ClientSession
     phone_of: Callable[[str], Phone]
     recorder: Recorder
-    record: Record
 
 
-async def play(worker: Worker, stage: Stage) -> None:
-    """Plays one worker from the recording to the last answer; raises what the first thing that fails raises."""
-    phone = stage.phone_of(worker.person.phone)
-    appointment = await stage.record(worker, worker.seats[0])
-    await _ACTS[worker.behaviour](worker, phone, appointment, stage)
-    for seat in worker.seats[1:]:
-        await _second_seat(worker, phone, seat, stage)
+@dataclass(frozen=True)
+class Scene:
+    """A worker who has just been appointed; `seen` is the newest SMS on the phone before that."""
+
+    stage: Stage
+    worker: Worker
+    phone: Phone
+    appointment: str
+    seen: int
+
+    async def invitation(self) -> Text:
+        """The SMS with code and link."""
+        return await self.phone.sms(after=self.seen)
+
+    async def page(self) -> tuple[Page, str]:
+        """The confirm page, and the code to type there."""
+        message = await self.invitation()
+        return Page(self.stage.http, message.link), message.code
+
+    async def in_telegram(self, answer: str) -> None:
+        """Follows the page's Telegram button, shares the own number and taps the button that means `answer`."""
+        page, _ = await self.page()
+        await self.phone.start(page.handle)
+        last = await self.phone.chat()
+        await self.phone.share_contact()
+        while not (data := _button(last, answer)):
+            last = await self.phone.chat(after=last.seq)
+        await self.phone.tap(data)
 
 
-async def _in_telegram(phone: Phone, stage: Stage, answer: str) -> None:
-    """Follows the page's Telegram button, shares the own number and taps."""
-    page = Page(stage.http, (await phone.sms()).link)
-    await phone.start(page.handle)
-    asked = await phone.chat()
-    await phone.share_contact()
-    message = await _with_buttons(phone, asked)
-    await phone.tap(next(button["data"] for button in message.buttons if _means(button, answer)))
+async def act(scene: Scene, *, again: bool) -> None:
+    """Does what the worker does; `again`: for a second appointment. Raises what the first thing that fails raises."""
+    await (_sms if again else _ACTS[scene.worker.behaviour])(scene)
 
 
-async def _with_buttons(phone: Phone, last: Text) -> Text:
-    while not any(button["data"] for button in last.buttons):
-        last = await phone.chat(after=last.seq)
-    return last
+async def _telegram(scene: Scene) -> None:
+    await scene.in_telegram("confirm")
 
 
-def _means(button: Mapping[str, str | None], answer: str) -> bool:
-    return (button["data"] or "").startswith(answer)
+async def _refuses_telegram(scene: Scene) -> None:
+    await scene.in_telegram("refuse")
 
 
-async def _telegram(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    await _in_telegram(phone, stage, "confirm")
+async def _sms(scene: Scene) -> None:
+    await scene.phone.reply((await scene.invitation()).code)
 
 
-async def _refuses_telegram(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    await _in_telegram(phone, stage, "refuse")
+async def _refuses_sms(scene: Scene) -> None:
+    await scene.phone.reply(f"NO {(await scene.invitation()).code}")
 
 
-async def _sms(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    await phone.reply((await phone.sms()).code)
+async def _guesses_sms(scene: Scene) -> None:
+    message = await scene.invitation()
+    await scene.phone.reply(_wrong(message.code))
+    await scene.phone.sms(after=message.seq)  # the answer says how many guesses are left
+    await scene.phone.reply(message.code)
 
 
-async def _refuses_sms(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    await phone.reply(f"NO {(await phone.sms()).code}")
+async def _web(scene: Scene) -> None:
+    page, code = await scene.page()
+    await page.confirm(code)
 
 
-async def _guesses_sms(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    message = await phone.sms()
-    await phone.reply(_wrong(message.code))
-    await phone.sms(after=message.seq)  # the answer: how many guesses are left
-    await phone.reply(message.code)
+async def _refuses_page(scene: Scene) -> None:
+    page, _ = await scene.page()
+    await page.refuse()
 
 
-async def _web(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    message = await phone.sms()
-    await Page(stage.http, message.link).confirm(message.code)
+async def _guesses_page(scene: Scene) -> None:
+    page, code = await scene.page()
+    await page.confirm(_wrong(code))
+    await page.confirm(code)
 
 
-async def _refuses_page(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    await Page(stage.http, (await phone.sms()).link).refuse()
-
-
-async def _guesses_page(worker: Worker, phone: Phone, _: str, stage: Stage) -> None:
-    message = await phone.sms()
-    page = Page(stage.http, message.link)
-    await page.confirm(_wrong(message.code))
-    await page.confirm(message.code)
-
-
-async def _dead(worker: Worker, phone: Phone, appointment: str, stage: Stage) -> None:
-    await stage.recorder.until_undelivered(appointment)
-    await stage.recorder.correct_phone(appointment, worker.right_phone)
-    right = stage.phone_of(worker.right_phone)
+async def _dead(scene: Scene) -> None:
+    recorder, right = scene.stage.recorder, scene.stage.phone_of(scene.worker.right_phone)
+    await recorder.until_undelivered(scene.appointment)
+    await recorder.correct_phone(scene.appointment, scene.worker.right_phone)
     await right.reply((await right.sms()).code)
 
 
-async def _blocks(worker: Worker, phone: Phone, appointment: str, stage: Stage) -> None:
-    await _in_telegram(phone, stage, "confirm")
-    await stage.recorder.until_state(appointment, "verified")
-    await asyncio.sleep(0)
-    await phone.block_bot()
+async def _blocks(scene: Scene) -> None:
+    await scene.in_telegram("confirm")
+    await scene.stage.recorder.until_state(scene.appointment, "verified")
+    await scene.phone.block_bot()
 
 
-async def _second_seat(worker: Worker, phone: Phone, seat: Seat, stage: Stage) -> None:
-    last = await phone.sms()
-    await stage.record(worker, seat)
-    await phone.reply((await phone.sms(after=last.seq)).code)
-
-
-def _wrong(code: str) -> str:
-    return f"{(int(code) + 111_111) % 1_000_000:06}"
-
-
-_ACTS: dict[Behaviour, Callable[[Worker, Phone, str, Stage], Awaitable[None]]] = {
+_ACTS: Mapping[Behaviour, Callable[[Scene], Awaitable[None]]] = {
     Behaviour.TELEGRAM: _telegram,
     Behaviour.SMS: _sms,
     Behaviour.WEB: _web,
@@ -129,3 +119,12 @@ _ACTS: dict[Behaviour, Callable[[Worker, Phone, str, Stage], Awaitable[None]]] =
     Behaviour.BLOCKS_BOT: _blocks,
     Behaviour.DEAD_NUMBER: _dead,
 }
+
+
+def _button(message: Text, answer: str) -> str:
+    """What the first button that means `answer` sends; empty when there is none."""
+    return next((data for button in message.buttons if (data := button["data"] or "").startswith(answer)), "")
+
+
+def _wrong(code: str) -> str:
+    return f"{(int(code) + 111_111) % 1_000_000:06}"

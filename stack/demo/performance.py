@@ -1,0 +1,47 @@
+"""The whole demo: everything started, the district loaded, the workers played, the outcome told."""
+
+import time
+from collections.abc import Callable
+
+from stack.demo.play import load, play, theatre
+from stack.demo.score import Score
+from stack.demo.show import table
+from stack.folder import RunFolder
+from stack.report import Report
+from stack.running import Options, Product, Running, running, tell
+
+
+async def perform(
+    folder: Callable[[], RunFolder], options: Options, report: Report, product: Product, *, once: bool
+) -> int:
+    """Runs the demo; with `once` it ends after the workers, with 0 when every expectation is met."""
+    began, held = time.monotonic(), folder()
+    try:
+        async with running(held, options, report, product) as system:
+            score = await system.launcher.while_all_live(_play(system, report))
+            report.console.print(table(score))
+            report.line(_summary(score, time.monotonic() - began))
+            for sentence in score.failures():
+                report.failure(sentence)
+            if once:
+                return 0 if score.good else 1
+            tell(system.endpoints, options, report)
+            report.line("Running. Ctrl-C stops it.")
+            await system.launcher.watch()
+    finally:
+        held.close(keep_log=True)
+    return 0
+
+
+async def _play(system: Running, report: Report) -> Score:
+    async with theatre(system.endpoints) as stage:
+        with report.step("a made-up district: booths, phones, a channel"):
+            await load(stage)
+        return await play(stage, report.console)
+
+
+def _summary(score: Score, seconds: float) -> str:
+    verified, refused = score.count("verified"), score.count("refused")
+    if score.good:
+        return f"{len(score.lines)} appointments: {verified} verified, {refused} refused, as expected; {seconds:.0f} s."
+    return f"{len(score.lines)} appointments: {verified} verified, {refused} refused; not as expected:"
