@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from stack.demo.play import load, play, theatre
+from stack.demo.play import FAILURES, load, play, theatre
 from stack.demo.score import Score
 from stack.demo.show import table
 from stack.folder import RunFolder
@@ -19,10 +19,9 @@ async def perform(
     try:
         async with running(held, options, report, product) as system:
             score = await system.launcher.while_all_live(_play(system, report))
-            report.console.print(table(score))
-            report.line(_summary(score, time.monotonic() - began))
-            for sentence in score.failures():
-                report.failure(sentence)
+            _tell_score(score, report, time.monotonic() - began)
+            if not score.good:
+                report.line(f"Look into {held.log} and at {system.endpoints.services['console']}.")
             if once:
                 return 0 if score.good else 1
             tell(system.endpoints, options, report)
@@ -35,9 +34,19 @@ async def perform(
 
 async def _play(system: Running, report: Report) -> Score:
     async with theatre(system.endpoints) as stage:
-        with report.step("a made-up district: booths, phones, a channel"):
-            await load(stage)
+        try:
+            with report.step("a made-up district: booths, phones, a channel"):
+                await load(stage)
+        except FAILURES as failure:
+            return Score(problems=[f"the made-up district was not loaded: {failure}"])
         return await play(stage, report.console)
+
+
+def _tell_score(score: Score, report: Report, seconds: float) -> None:
+    report.console.print(table(score))
+    report.line(_summary(score, seconds))
+    for sentence in score.failures():
+        report.failure(sentence)
 
 
 def _summary(score: Score, seconds: float) -> str:

@@ -28,7 +28,7 @@ CHANNEL = -1_001_000_000_555
 """The district's channel in the sandbox."""
 
 _PEOPLE = 2 * sum(CAST.values())
-_FAILURES = (Refused, NothingCame, TookTooLong, aiohttp.ClientError, TimeoutError)
+FAILURES = (Refused, NothingCame, TookTooLong, aiohttp.ClientError, TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ async def _career(stage: Stage, worker: Worker, lines: dict[Seat, Line], gate: a
         line = lines[seat]
         try:
             await _appointment(stage, worker, line, gate, again=number > 0)
-        except _FAILURES as failure:
+        except FAILURES as failure:
             line.problem = str(failure) or type(failure).__name__
             return
 
