@@ -32,8 +32,8 @@ class Failure(Exception):
 
     @property
     def template(self) -> str:
-        """The message before its details are filled in: the key into the message catalogues."""
-        return (type(self).__doc__ or Failure.__doc__ or "").strip()
+        """The message before its details are filled in, on one line: the key into the message catalogues."""
+        return " ".join((type(self).__doc__ or Failure.__doc__ or "").split())
 
     @property
     def message(self) -> str:
