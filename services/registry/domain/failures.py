@@ -281,9 +281,9 @@ class PhoneScientific(Invalid):
 ROW_FAILURES: dict[str, type[Failure]] = {
     failure.code: failure
     for failure in (
-        NotAPhone, NotAMobile, CountryNotServed, PhoneScientific, PhoneShared, UnknownUnit, UnknownLevel, UnknownPost, SeatTaken,
-        NameMissing, NameTooLong, NameLegacyFont, NameWrongScript, GenderUnknown, LanguageUnknown, ModeUnknown,
-        NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed, DuplicateUnit,
+        NotAPhone, NotAMobile, CountryNotServed, PhoneScientific, PhoneShared, UnknownUnit, UnknownLevel, UnknownPost,
+        SeatTaken, NameMissing, NameTooLong, NameLegacyFont, NameWrongScript, GenderUnknown, LanguageUnknown,
+        ModeUnknown, NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed, DuplicateUnit,
         OtherParent,
     )
 }  # fmt: skip

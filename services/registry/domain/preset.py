@@ -86,7 +86,8 @@ class Preset(Shape):
     @model_validator(mode="after")
     def _levels_exist(self) -> "Preset":
         known = {level.code for level in self.levels}
-        used = {item.level for item in (*self.posts, *self.rules, *self.units.path)}
+        used = {post.level for post in self.posts}
+        used |= {rule.level for rule in self.rules} | {step.level for step in self.units.path}
         if not used <= known:
             raise ValueError(f"levels that are used but not listed: {sorted(used - known)}")
         return self

@@ -132,15 +132,17 @@ class Statements:
     def announcement(
         self,
         appointment: Appointment,
-        challenge_id: UUID,
         scene: Scene,
         holder: Holder,
         to: Recipient | Channel,
+        *,
+        about: UUID,
         now: datetime,
     ) -> MessageRequested:
-        """Tells one subscriber, or one channel, that a post is held now; by name only with the appointee's consent."""
+        """Tells one subscriber, or one channel, that a post is held now; by name only with the appointee's consent.
+        `about` is the challenge that was verified."""
         recipient = str(to.person_id) if isinstance(to, Recipient) else f"channel:{to.unit_id}"
-        message = ids.message_id(challenge_id, f"announcement:{recipient}", 1)
+        message = ids.message_id(about, f"announcement:{recipient}", 1)
         name = self._sealer.seal(
             "notifier", str(message), "secrets", {"name": {"hi": holder.name.hi, "en": holder.name.en}}
         )
@@ -150,7 +152,7 @@ class Statements:
             version=1,
             at=now,
             not_after=now + ANNOUNCE_WITHIN,
-            causation_id=challenge_id,
+            causation_id=about,
             lane=Lane.BULK,
             recipient=self._person(message, to, appointment.recorder)
             if isinstance(to, Recipient)

@@ -1,0 +1,93 @@
+"""The outbox as the relay sees it, and the housekeeping that runs beside it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.registry.store.database import Database, Row, Rows
+from shared.events import Record
+
+KEEP_EVENTS = timedelta(days=7)
+"""Published rows are kept as long as topics keep records: a broker without memory gets them again (decision 22)."""
+KEEP_ANSWERS = timedelta(days=2)
+KEEP_CHANGES = timedelta(days=1)
+"""Open pages look back ten minutes at most (portal.md P16)."""
+KEEP_REJECTS = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is not published yet."""
+
+    rows: int
+    oldest: datetime | None
+
+
+class Claim:
+    """Rows that this relay holds until its transaction ends."""
+
+    def __init__(self, rows: Rows, claimed: Sequence[Row]) -> None:
+        """`claimed` are locked."""
+        self._rows = rows
+        self._ids = [row["id"] for row in claimed]
+        self.records = [_record(row) for row in claimed]
+
+    async def published(self, positions: Sequence[int], now: datetime) -> None:
+        """Mark the records at these positions."""
+        await self._rows.run("mark_published", [self._ids[position] for position in positions], now)
+
+    async def refused(self, position: int, problem: str, now: datetime) -> None:
+        """Mark a record that the broker never takes, so that it holds up nothing."""
+        await self._rows.run("mark_refused", self._ids[position], now, problem)
+
+
+class OutboxStore:
+    """Claims, marks, republishes and forgets events."""
+
+    def __init__(self, database: Database) -> None:
+        """Nothing is opened."""
+        self._database = database
+
+    @asynccontextmanager
+    async def claim(self, limit: int) -> AsyncIterator[Claim]:
+        """At most `limit` unpublished rows that no other relay holds; given back when the block raises."""
+        async with self._database.transaction() as rows:
+            yield Claim(rows, await rows.all("claim_events", limit))
+
+    async def waiting(self) -> Waiting:
+        """How much is waiting (counted to 100,000), and since when."""
+        async with self._database.transaction() as rows:
+            row = await rows.one("outbox_age")
+        return Waiting(row["waiting"], row["oldest"]) if row else Waiting(0, None)
+
+    async def again(self, since: datetime) -> int:
+        """Publish again what was stated since then; returns how many events."""
+        async with self._database.transaction() as rows:
+            return len(await rows.all("publish_again", since))
+
+    async def meet(self, cluster_id: str, now: datetime) -> int:
+        """Note the broker's cluster. If another one was seen before, that one's records are gone: publish the last 7
+        days again. Returns how many events; one of several replicas does it."""
+        async with self._database.transaction() as rows:
+            await rows.run("lock_cluster")
+            known = await rows.value("cluster")
+            if known == cluster_id:
+                return 0
+            await rows.run("see_cluster", cluster_id, now)
+            return len(await rows.all("publish_again", now - KEEP_EVENTS)) if known else 0
+
+    async def sweep(self, now: datetime) -> None:
+        """Forget what nobody needs any more."""
+        async with self._database.transaction() as rows:
+            await rows.run("sweep_outbox", now - KEEP_EVENTS)
+            await rows.run("sweep_idempotency", now - KEEP_ANSWERS)
+            await rows.run("sweep_changes", now - KEEP_CHANGES)
+            await rows.run("sweep_rejects", now - KEEP_REJECTS)
+            await rows.run("sweep_sign_ins", now)
+            await rows.run("sweep_sessions", now)
+
+
+def _record(row: Row) -> Record:
+    headers = tuple((name, None if value is None else value.encode()) for name, value in row["headers"])
+    return Record(row["topic"], bytes(row["key"]), bytes(row["value"]), headers)
