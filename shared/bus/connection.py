@@ -12,6 +12,13 @@ MAX_RECORD_BYTES = 1_048_588
 """Kafka's default for max.message.bytes."""
 DEAD_HEADROOM_BYTES = 65_536
 """A dead letter is its record plus our headers: dead letter topics accept that much more."""
+
+
+def record_limit(topic: str) -> int:
+    """Bytes that a record of `topic` may have."""
+    return MAX_RECORD_BYTES + (DEAD_HEADROOM_BYTES if topic.endswith(".dead") else 0)
+
+
 MAX_POLL_SECONDS = 300
 
 
@@ -44,6 +51,8 @@ class Connection:
     bootstrap: str
     client_id: str
     ephemeral: bool = False
+    delivery_timeout: float = 15.0
+    """Seconds after which a publish or commit counts as unknown."""
 
     @classmethod
     def of(cls, settings: ServiceSettings, service: str) -> "Connection":
@@ -59,11 +68,6 @@ class Connection:
     def idempotent(self) -> bool:
         """Whether the broker removes the duplicates of our retries (Tansu 0.6 refuses InitProducerId v0)."""
         return not self.ephemeral
-
-    @property
-    def delivery_timeout(self) -> float:
-        """Seconds after which a publish counts as unknown."""
-        return 15.0
 
     def member(self, group: str, topics: Sequence[Topic]) -> Member:
         """A member of `group`, not started. Raises Misconfigured."""

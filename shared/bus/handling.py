@@ -158,6 +158,7 @@ class Handling:
         log.warning(
             "dead letter", group=self._group, topic=record.place.topic, partition=record.place.partition,
             offset=record.offset, reason_code=letter.reason, error_code=letter.error, attempts=attempts,
+            exc_info=error,
         )  # fmt: skip
 
     def _tries(self) -> Tries:

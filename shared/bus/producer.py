@@ -2,14 +2,15 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from shared.bus.wire import Broker, BusUnavailable, Outgoing, Publisher
+from shared.bus.connection import record_limit
+from shared.bus.wire import Broker, BusUnavailable, Outgoing, Publisher, Unpublishable
 from shared.events import Record
 
 log = structlog.get_logger(__name__)
@@ -41,11 +42,15 @@ class Producer(AbstractAsyncContextManager["Producer"]):
     async def publish(self, records: Sequence[Record]) -> None:
         """Return when every record is acknowledged by all in-sync replicas. Raises BusUnavailable when that is not
         known: some, all or none may have been written, and may still be; publish all again (consumers count an event
-        once). Raises Unpublishable for a record that the broker never takes."""
+        once). Raises Unpublishable, before anything is sent, if a record is too large; `details["position"]`
+        says which."""
         await self.send([Outgoing(record.topic, record.key, record.value, record.headers) for record in records])
 
-    async def send(self, records: Iterable[Outgoing]) -> None:
+    async def send(self, records: Sequence[Outgoing]) -> None:
         """As `publish`, for records that are not events of ours: dead letters, replays."""
+        for position, record in enumerate(records):
+            if record.size > record_limit(record.topic):
+                raise Unpublishable(problem="too large", position=position)
         remaining = iter(records)
         async with self._room:
             while batch := list(itertools.islice(remaining, _AT_ONCE)):

@@ -1,6 +1,6 @@
 """The narrow port between our runner and whatever carries records: Kafka or memory."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -31,7 +31,15 @@ class Received:
     @property
     def size(self) -> int:
         """Bytes that the record keeps in memory, roughly."""
-        return len(self.key or b"") + len(self.value or b"") + sum(len(v or b"") for _, v in self.headers)
+        return sum(map(len, self.parts()))
+
+    def parts(self) -> Iterator[bytes]:
+        """Every byte string in it: key, value, names and values of headers. For searches."""
+        yield self.key or b""
+        yield self.value or b""
+        for name, value in self.headers:
+            yield name.encode()
+            yield value or b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,12 @@ class Outgoing:
     value: bytes | None
     headers: Headers
 
+    @property
+    def size(self) -> int:
+        """Bytes in the topic, at most: 10 for each header's lengths, 100 for the batch around a lone record."""
+        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers + 100
+
 
 class BusUnavailable(Unavailable):
     """The broker does not answer; what was sent may have been written or not."""
@@ -52,7 +66,7 @@ class BusUnavailable(Unavailable):
 
 
 class Unpublishable(Failure):
-    """The broker refuses this record for good: {problem}."""
+    """A record cannot be published, now or later: {problem}."""
 
     code = "unpublishable"
     alarm = True

@@ -11,7 +11,6 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 
 from shared.bus.connection import Connection
@@ -52,8 +51,6 @@ class KafkaPublisher:
                 results = await asyncio.gather(*sent, return_exceptions=True)
         except _PERMANENT as error:
             raise Unpublishable(problem=type(error).__name__) from error
-        except UnknownTopicOrPartitionError as error:
-            raise Unpublishable(problem="unknown topic") from error
         except (KafkaError, OSError) as error:
             self.broken = True
             raise BusUnavailable from error

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,7 +78,7 @@ class KafkaReader:
             async for record in _until(client, ends):
                 yield record
 
-    async def tail(self, topics: Sequence[Topic]) -> AsyncIterator[Received]:
+    async def tail(self, topics: Sequence[Topic]) -> AsyncGenerator[Received, None]:
         """From the high watermarks on."""
         async with self._client(_places(topics)) as client:
             for place, end in (await _ends(client)).items():

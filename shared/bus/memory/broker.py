@@ -14,7 +14,6 @@ from shared.bus.wire import (
     Place,
     Received,
     TopicUnfit,
-    Unpublishable,
 )
 from shared.clock import Clock, utc_now
 from shared.events import TOPICS, Topic
@@ -29,8 +28,12 @@ class MemoryBroker:
         self.logs: dict[Place, list[Received]] = {
             Place(topic.name, number): [] for topic in wanted for number in range(topic.partitions)
         }
-        self.down = False
-        """While true, publishing and committing raise BusUnavailable."""
+        self.refuses_records = False
+        """While true, publishing raises BusUnavailable."""
+        self.refuses_commits = False
+        """While true, committing raises BusUnavailable."""
+        self.commits: list[tuple[str, dict[Place, int]]] = []
+        """Every commit that was taken, by group."""
         self._clock = clock
         self._partitions = {topic.name: topic.partitions for topic in wanted}
         self._groups: dict[str, _Group] = {}
@@ -39,7 +42,7 @@ class MemoryBroker:
 
     def member(self, group: str, topics: Sequence[Topic]) -> "MemoryMember":
         """A member that is not started."""
-        return MemoryMember(self, self._groups.setdefault(group, _Group()), topics)
+        return MemoryMember(self, self._group(group), topics)
 
     def publisher(self) -> "MemoryPublisher":
         """A publisher."""
@@ -55,7 +58,14 @@ class MemoryBroker:
 
     def committed(self, group: str) -> dict[Place, int]:
         """What `group` has committed."""
-        return dict(self._groups.setdefault(group, _Group()).committed)
+        return dict(self._group(group).committed)
+
+    def rewind(self, group: str) -> None:
+        """Forget what `group`, which has no members now, has committed: its next member hears everything again."""
+        self._group(group).committed.clear()
+
+    def _group(self, name: str) -> "_Group":
+        return self._groups.setdefault(name, _Group(name))
 
     async def expel(self, group: str) -> None:
         """As when every session of the group expires: commits are refused until its members have joined again."""
@@ -64,9 +74,9 @@ class MemoryBroker:
             member.lost = True
 
     def append(self, record: Outgoing) -> None:
-        """Write one record. Raises Unpublishable for an unknown topic."""
+        """Write one record. Raises BusUnavailable for an unknown topic: it may come."""
         if record.topic not in self._partitions:
-            raise Unpublishable(problem="unknown topic")
+            raise BusUnavailable
         place = Place(record.topic, self._partition(record))
         log = self.logs[place]
         log.append(Received(place, len(log), self._clock(), record.key, record.value, record.headers))
@@ -103,7 +113,8 @@ class MemoryBroker:
 
 
 class _Group:
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.members: list[MemoryMember] = []
         self.committed: dict[Place, int] = {}
         self.generation = 0
@@ -184,11 +195,12 @@ class MemoryMember:
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """Remember the offsets."""
-        if self._broker.down:
+        if self._broker.refuses_commits:
             raise BusUnavailable
         if self.lost or any(place not in self._positions for place in offsets):
             raise MembershipLost
         self._group.committed.update(offsets)
+        self._broker.commits.append((self._group.name, dict(offsets)))
 
     async def stop(self) -> None:
         """Leave; the others get the partitions."""
@@ -208,12 +220,12 @@ class MemoryPublisher:
 
     async def start(self) -> None:
         """Nothing to do."""
-        if self._broker.down:
+        if self._broker.refuses_records:
             raise BusUnavailable
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Write all."""
-        if self._broker.down:
+        if self._broker.refuses_records:
             self.broken = True
             raise BusUnavailable
         for record in records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -57,7 +57,7 @@ class MemoryReader:
         for record in [record for place in self._broker.places(topics) for record in self._broker.logs[place]]:
             yield record
 
-    async def tail(self, topics: Sequence[Topic]) -> AsyncIterator[Received]:
+    async def tail(self, topics: Sequence[Topic]) -> AsyncGenerator[Received, None]:
         """Everything from now on."""
         positions = dict(await self.ends(topics))
         while True:
