@@ -1,0 +1,6 @@
+"""`python -m services.otp`."""
+
+from services.otp.app import main
+
+if __name__ == "__main__":
+    main()

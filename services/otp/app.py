@@ -1,0 +1,85 @@
+"""Composition root: builds everything from the settings, starts it, stops it in reverse."""
+
+import asyncio
+import secrets
+from datetime import datetime
+
+import structlog
+import uvloop
+
+from services.otp.api import Pages, confirm_routes, operator_routes, static_routes
+from services.otp.api.confirm import Confirm
+from services.otp.api.pages import FOLDER
+from services.otp.api.static import StaticFiles
+from services.otp.consumer import GROUP, subscriptions
+from services.otp.domain.codes import Codes
+from services.otp.relay import Composer, Relay, RelayMetrics
+from services.otp.service import Otp
+from services.otp.settings import OtpSettings
+from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
+from shared import ids, log
+from shared.bus import BusMetrics, Connection, Consumer, Producer
+from shared.clock import Clock, utc_now
+from shared.errors import Unavailable
+from shared.lifecycle import Lifecycle
+from shared.seal import Sealer
+from shared.telemetry import new_registry
+from shared.web import create_web, serving
+
+logger = structlog.get_logger(__name__)
+
+
+async def run(settings: OtpSettings, clock: Clock) -> None:
+    """Run until a signal comes. Raises what killed a part."""
+    async with Lifecycle() as life:
+        registry = new_registry()
+        policy = settings.policy()
+        valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value()))
+        scripts = Scripts(valkey, policy)
+        challenges = ValkeyChallenges(valkey, scripts)
+        sealer = Sealer("otp", settings.own_seal_keys(), settings.seal_peers)
+        codes = Codes(settings.keys())
+        otp = Otp(challenges, codes, sealer, policy)
+
+        connection = Connection.of(settings, "otp")
+        producer = await life.enter(Producer(connection))
+        metrics = RelayMetrics(registry)
+        for number in range(settings.relays):
+            outbox = Outbox(valkey, scripts, f"{secrets.token_hex(6)}-{number}")
+            relay = Relay(outbox, Composer(codes, sealer, settings.public_url), producer, metrics, clock)
+            life.tasks.spawn(relay.run(), f"relay {number}")
+        life.tasks.spawn(_sweep_forever(otp, clock, settings.sweep_seconds), "sweep")
+        consumer = Consumer(
+            connection, GROUP, subscriptions(otp, clock), clock=clock, tasks=life.tasks, metrics=BusMetrics(registry)
+        )
+        await life.enter(consumer)
+
+        web = create_web("otp", registry, {"valkey": challenges.ping})
+        files = StaticFiles(FOLDER / "static")
+        pages = Pages(files.urls, https=settings.public_url.startswith("https:"))
+        base = str(settings.telegram_link_base).rstrip("/") if settings.telegram_link_base else None
+        web.include_router(confirm_routes(Confirm(otp, pages, clock, ids.new_id, base)))
+        web.include_router(static_routes(files))
+        if settings.operator_key:
+            web.include_router(operator_routes(otp, clock, settings.operator_key.get_secret_value()))
+        port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
+        logger.info("otp runs", port=port)
+        await life.until_stopped()
+
+
+async def _sweep_forever(otp: Otp, clock: Clock, seconds: float) -> None:
+    while True:
+        now: datetime = clock()
+        try:
+            while await otp.sweep(now):
+                now = clock()
+        except Unavailable as error:
+            logger.warning("sweep waits", error_code=error.code)
+        await asyncio.sleep(seconds)
+
+
+def main() -> None:
+    """Read the settings and run."""
+    settings = OtpSettings()
+    log.configure("otp", settings.log_level)
+    uvloop.run(run(settings, utc_now))

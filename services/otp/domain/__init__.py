@@ -1,0 +1,1 @@
+"""Rules of asking and answering: numbers, derived codes, states, ports. Nothing here waits or talks to anything."""
