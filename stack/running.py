@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stack import ports
@@ -16,6 +16,7 @@ from stack.keys import make_keys
 from stack.launcher import Launcher
 from stack.report import Report
 from stack.services import DEFAULT_PORTS, Service, System
+from stack.settings import StackSettings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERVER_PORTS = {"postgres": 5633, "valkey": 6479, "kafka": 9192}
@@ -37,7 +38,7 @@ class Options:
 
     kafka: str | None = None
     log_level: str = "info"
-    endpoints_file: Path = CHECKOUT / ".run" / "endpoints.json"
+    endpoints_file: Path = field(default_factory=lambda: StackSettings().endpoints)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,10 @@ class ServersUnderTest(BaseSettings):
 
 
 class StackSettings(BaseSettings):
-    """BOOTHLINE_STATE: the folder for data and logs, when neither the home nor the temporary folder will do."""
+    """BOOTHLINE_STATE: a folder for data and logs, where neither the home nor the temporary folder will do.
+    BOOTHLINE_ENDPOINTS: where to write the addresses, as `boothline` reads it."""
 
     model_config = SettingsConfigDict(env_prefix="BOOTHLINE_", frozen=True, extra="ignore")
 
     state: Path | None = None
+    endpoints: Path = Path(__file__).resolve().parent.parent / ".run" / "endpoints.json"

@@ -41,6 +41,7 @@ def test_the_table_counts_by_behaviour_and_takes_the_median() -> None:
 def test_the_first_posted_form_of_a_page_is_read_with_its_hidden_fields_only() -> None:
     page = """<form method=get action=/search><input type=hidden name=q value=no></form>
         <form method="post" action="/c/h"><input type="hidden" name="request" value="r&amp;1"><input name="code">
-        <input type="hidden" name="empty"></form><form method="post"><input type="hidden" name="late" value="no"></form>"""
+        <input type="hidden" name="empty"></form>
+        <form method="post"><input type="hidden" name="late" value="no"></form>"""
     form = _Form.of(page)
     assert (form.action, form.hidden, form.method_post) == ("/c/h", {"request": "r&1", "empty": ""}, True)
