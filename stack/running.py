@@ -53,6 +53,7 @@ class Running:
 @asynccontextmanager
 async def running(folder: RunFolder, options: Options, report: Report, product: Product) -> AsyncIterator[Running]:
     """Starts everything and stops it when the block ends; raises `StartFailed`, `ProcessDied` or `BinariesMissing`."""
+    options.endpoints_file.unlink(missing_ok=True)  # of a run that was killed
     plan = Plan(SERVER_PORTS["postgres"], SERVER_PORTS["valkey"], SERVER_PORTS["kafka"], broker=options.kafka is None)
     stack = Embedded(folder, plan)
     launcher = Launcher(folder, CHECKOUT)

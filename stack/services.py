@@ -87,7 +87,12 @@ def _settings(
         },
         "otp": web["otp"]
         | sealed["otp"]
-        | {"VALKEY_URL": servers.valkey(0), "CODE_KEYS": keys.code, "PUBLIC_URL": urls["otp"]},
+        | {
+            "VALKEY_URL": servers.valkey(0),
+            "CODE_KEYS": keys.code,
+            "PUBLIC_URL": urls["otp"],
+            "TELEGRAM_LINK_BASE": f"{urls['sandbox']}/t.me/{BOT_USERNAME}",
+        },
         "notifier": web["notifier"]
         | sealed["notifier"]
         | test_numbers
