@@ -1,7 +1,7 @@
 """Outbox to topics: claim, publish, mark. Any number of relays may run at once."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +24,7 @@ POLL_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
 """After the broker or the database did not answer."""
 SWEEP_SECONDS = 600.0
+WATCH_SECONDS = 5.0
 
 
 class Publishes(Protocol):
@@ -49,11 +50,19 @@ class Relay:
     count them once."""
 
     def __init__(
-        self, store: OutboxStore, producer: Publishes, wakeup: Wakeup, clock: Clock, metrics: RelayMetrics
+        self,
+        store: OutboxStore,
+        producer: Publishes,
+        *,
+        cluster_id: Callable[[], Awaitable[str]],
+        wakeup: Wakeup,
+        clock: Clock,
+        metrics: RelayMetrics,
     ) -> None:
-        """Nothing is opened."""
+        """Nothing is opened. `cluster_id` asks the broker; it raises BusUnavailable."""
         self._store = store
         self._producer = producer
+        self._cluster_id = cluster_id
         self._wakeup = wakeup
         self._clock = clock
         self._metrics = metrics
@@ -80,7 +89,8 @@ class Relay:
     async def _publish(self, claim: Claim) -> None:
         try:
             await self._producer.publish(claim.records)
-        except Unpublishable:
+        except Unpublishable as failure:
+            _raise_if_topics_are_missing(failure)
             await self._publish_singly(claim)
             return
         await claim.published(range(len(claim.records)), self._clock())
@@ -92,7 +102,8 @@ class Relay:
             try:
                 await self._producer.publish([record])
             except Unpublishable as failure:
-                log.error("event refused by the broker", topic=record.topic, error_code=failure.code)
+                _raise_if_topics_are_missing(failure)
+                log.exception("event refused by the broker", topic=record.topic, error_code=failure.code)
                 await claim.refused(position, failure.message, self._clock())
                 self._metrics.refused.inc()
             else:
@@ -100,20 +111,36 @@ class Relay:
                 self._metrics.published.inc()
 
     async def watch(self) -> None:
-        """Keep the gauges current and sweep now and then, until cancelled."""
+        """Look which broker it is, keep the gauges current and sweep now and then, until cancelled."""
         swept: datetime | None = None
         while True:
             now = self._clock()
             try:
+                await self.meet_broker()
                 await self._gauge(now)
                 if swept is None or (now - swept).total_seconds() >= SWEEP_SECONDS:
                     await self._store.sweep(now)
                     swept = now
-            except DatabaseUnavailable as failure:
+            except (BusUnavailable, DatabaseUnavailable) as failure:
                 log.warning("housekeeping waits", error_code=failure.code)
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def meet_broker(self) -> int:
+        """Publish the last 7 days again when the broker is another one than last time (decision: broker without
+        memory); returns how many events. Raises BusUnavailable, DatabaseUnavailable."""
+        again = await self._store.meet(await self._cluster_id(), self._clock())
+        if again:
+            log.warning("another broker: publishing again", events=again)
+            self._wakeup.wake()
+        return again
 
     async def _gauge(self, now: datetime) -> None:
         waiting = await self._store.waiting()
         self._metrics.waiting.set(waiting.rows)
         self._metrics.age.set((now - waiting.oldest).total_seconds() if waiting.oldest else 0.0)
+
+
+def _raise_if_topics_are_missing(failure: Unpublishable) -> None:
+    """A broker that was just started may not have its topics yet: that passes, the event is not at fault."""
+    if failure.details.get("problem") == "unknown topic":
+        raise BusUnavailable from failure

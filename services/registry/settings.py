@@ -9,11 +9,8 @@ from shared.settings import ServiceSettings, settings_of
 
 
 def _key_of_32_bytes(value: SecretStr) -> SecretStr:
-    try:
-        if len(b64decode(value.get_secret_value(), validate=True)) != 32:
-            raise ValueError("a key is base64 of 32 bytes")
-    except ValueError as error:
-        raise ValueError("a key is base64 of 32 bytes") from error
+    if len(b64decode(value.get_secret_value(), validate=True)) != 32:  # binascii.Error is a ValueError
+        raise ValueError("a key is base64 of 32 bytes")
     return value
 
 

@@ -7,8 +7,8 @@ from services.registry.domain.ports import Store
 from services.registry.domain.statements import Statements
 from services.registry.service.audience import Audience
 from services.registry.service.changing import Change, Changing
-from services.registry.service.erasing import Erasing
 from services.registry.service.gate import Gate
+from services.registry.service.operating import Operating
 from services.registry.service.outcomes import Outcomes
 from services.registry.service.reading import Reading
 from services.registry.service.recording import Recording
@@ -20,8 +20,8 @@ class Service:
 
     recording: Recording
     changing: Changing
-    erasing: Erasing
     audience: Audience
+    operating: Operating
     outcomes: Outcomes
     reading: Reading
     gate: Gate
@@ -32,7 +32,7 @@ class Service:
         return cls(
             recording=Recording(store, statements, phonebook),
             changing=Changing(store, statements, phonebook),
-            erasing=Erasing(store, statements),
+            operating=Operating(store, statements),
             audience=Audience(store, phonebook),
             outcomes=Outcomes(store, statements),
             reading=Reading(store),
@@ -40,4 +40,4 @@ class Service:
         )
 
 
-__all__ = ["Audience", "Change", "Changing", "Erasing", "Gate", "Outcomes", "Reading", "Recording", "Service"]
+__all__ = ["Audience", "Change", "Changing", "Gate", "Operating", "Outcomes", "Reading", "Recording", "Service"]

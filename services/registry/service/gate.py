@@ -44,12 +44,10 @@ class Gate:
         """Create the organisation with its catalogue, an administrator and a recorder, where they are missing."""
         async with self._store.transaction() as work:
             await work.units.install(organisation_id, preset, now)
-            for name, permissions in (
-                (ADMINISTRATOR, frozenset(Permission)),
-                (RECORDER, frozenset({Permission.READ, Permission.RECORD, Permission.IMPORT})),
-            ):
+            for name in (ADMINISTRATOR, RECORDER):
                 if await work.access.account(organisation_id, name) is None:
-                    await work.access.open_account(Principal(ids.new_id(), organisation_id, name, permissions), now)
+                    person = Principal(ids.new_id(), organisation_id, name, frozenset(Permission))
+                    await work.access.open_account(person, now)
 
     async def issue_key(self, organisation_id: UUID, account: str, now: datetime) -> str:
         """A new API key of an account; shown once. Raises LookupError: no such account."""

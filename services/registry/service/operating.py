@@ -1,9 +1,9 @@
-"""Erasing a person: here, and by an event everywhere."""
+"""What operators do: erase a person here and, by an event, everywhere; publish events again."""
 
 from datetime import datetime
 from uuid import UUID
 
-from services.registry.domain.failures import NoSuchPerson
+from services.registry.domain.failures import NoSuchAppointment, NoSuchPerson
 from services.registry.domain.ports import Store
 from services.registry.domain.principal import Permission, Principal
 from services.registry.domain.statements import Statements
@@ -11,8 +11,8 @@ from services.registry.domain.states import State
 from services.registry.service.changing import end_appointment
 
 
-class Erasing:
-    """Erases persons."""
+class Operating:
+    """Erases persons, publishes events again."""
 
     def __init__(self, store: Store, statements: Statements) -> None:
         """Nothing is opened."""
@@ -41,3 +41,18 @@ class Erasing:
                 now,
             )
             await work.outbox.add([event])
+
+    async def erase_appointee(self, principal: Principal, appointment_id: UUID, now: datetime) -> None:
+        """The same, by one of the person's appointments. Raises NotPermitted, NoSuchAppointment, NoSuchPerson."""
+        principal.require(Permission.ADMIN)
+        async with self._store.transaction() as work:
+            appointment = await work.appointments.get(principal.organisation_id, appointment_id)
+        if appointment is None:
+            raise NoSuchAppointment
+        await self.erase(principal, appointment.person_id, now)
+
+    async def republish(self, principal: Principal, since: datetime) -> int:
+        """Publish again the events stated since then; returns how many. Raises NotPermitted."""
+        principal.require(Permission.ADMIN)
+        async with self._store.transaction() as work:
+            return await work.outbox.again(since)

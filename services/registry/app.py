@@ -1,0 +1,178 @@
+"""Composition root: builds everything from the settings, starts it, stops it in reverse."""
+
+import argparse
+import asyncio
+import sys
+import tomllib
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+import uvloop
+
+from services.registry.api import routes
+from services.registry.consumer import GROUP, subscriptions
+from services.registry.domain.phonebook import Phonebook
+from services.registry.domain.preset import Preset
+from services.registry.domain.statements import Statements
+from services.registry.domain.vault import Vault
+from services.registry.migrations import migrate
+from services.registry.relay import Relay, RelayMetrics
+from services.registry.service import Service
+from services.registry.service.gate import ADMINISTRATOR, RECORDER
+from services.registry.settings import Settings
+from services.registry.store.database import Database, open_database
+from services.registry.store.queries import load_queries
+from services.registry.store.relaying import OutboxStore
+from services.registry.store.work import PostgresStore
+from shared import log
+from shared.bus import BusMetrics, BusUnavailable, Connection, Consumer, Producer, cluster_id
+from shared.clock import Clock, utc_now
+from shared.lifecycle import Lifecycle, Wakeup
+from shared.phone import Fingerprinter
+from shared.seal import Sealer
+from shared.telemetry import new_registry
+from shared.web import create_web, serving
+
+PRESETS = Path(__file__).parent / "presets"
+
+logger = structlog.get_logger(__name__)
+
+
+def load_presets(folder: Path = PRESETS) -> dict[str, Preset]:
+    """The shipped presets by code."""
+    found = (
+        Preset.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.toml"))
+    )
+    return {preset.code: preset for preset in found}
+
+
+def build_service(settings: Settings, database: Database, wakeup: Wakeup) -> Service:
+    """All use cases."""
+    vault = Vault(settings.phone_keys_plain())
+    sealer = Sealer("registry", settings.own_seal_keys(), settings.seal_peers)
+    phonebook = Phonebook(Fingerprinter(settings.fingerprint_keys_plain()), vault, settings.test_number_prefixes)
+    return Service.of(PostgresStore(database, wakeup.wake), Statements(sealer, vault), phonebook)
+
+
+@dataclass(frozen=True)
+class Relaying:
+    """What a relay is built of."""
+
+    database: Database
+    wakeup: Wakeup
+    clock: Clock
+    metrics: RelayMetrics
+
+
+async def _start_relay(life: Lifecycle, connection: Connection, parts: Relaying) -> None:
+    producer = await life.enter(Producer(connection))
+    running = Relay(
+        OutboxStore(parts.database),
+        producer,
+        cluster_id=lambda: cluster_id(connection),
+        wakeup=parts.wakeup,
+        clock=parts.clock,
+        metrics=parts.metrics,
+    )
+    life.tasks.spawn(running.run(), "relay")
+    life.tasks.spawn(running.watch(), "housekeeping")
+
+
+def _database(settings: Settings) -> AbstractAsyncContextManager[Database]:
+    return open_database(
+        settings.database_url.get_secret_value(),
+        load_queries(),
+        size=settings.pool_size,
+        timeout=settings.statement_timeout,
+    )
+
+
+async def serve(settings: Settings, clock: Clock) -> None:
+    """Serve the API and the portal, hear events and, unless REGISTRY_RELAY is false, publish them; until a signal
+    comes. Raises what killed a part."""
+    async with Lifecycle() as life:
+        registry = new_registry()
+        wakeup = Wakeup()
+        database = await life.enter(_database(settings))
+        service = build_service(settings, database, wakeup)
+        connection = Connection.of(settings, "registry")
+        if settings.relay:
+            await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry)))
+        consumer = Consumer(
+            connection,
+            GROUP,
+            subscriptions(service, clock),
+            clock=clock,
+            tasks=life.tasks,
+            metrics=BusMetrics(registry),
+        )
+        await life.enter(consumer)
+
+        async def bus() -> None:
+            if not consumer.health.ready:
+                raise BusUnavailable
+
+        web = create_web("registry", registry, {"database": database.probe, "bus": bus}, docs=True)
+        web.include_router(routes(service, clock))
+        port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
+        logger.info("registry serves", port=port)
+        await life.until_stopped()
+
+
+async def relay(settings: Settings, clock: Clock) -> None:
+    """Publish events and do nothing else, until a signal comes."""
+    async with Lifecycle() as life:
+        database = await life.enter(_database(settings))
+        connection = Connection.of(settings, "registry-relay")
+        metrics = RelayMetrics(new_registry())
+        await _start_relay(life, connection, Relaying(database, Wakeup(), clock, metrics))
+        logger.info("registry relays")
+        await life.until_stopped()
+
+
+async def bootstrap(settings: Settings, clock: Clock) -> dict[str, str]:
+    """Create the organisation with its catalogue where it is missing; a new API key of the recorder and a new
+    sign-in link."""
+    preset = load_presets()[settings.preset]
+    async with _database(settings) as database:
+        gate = build_service(settings, database, Wakeup()).gate
+        await gate.install(settings.organisation_id, preset, clock())
+        key = await gate.issue_key(settings.organisation_id, RECORDER, clock())
+    return {"api_key": key, "sign_in_url": await sign_in(settings, clock)}
+
+
+async def sign_in(settings: Settings, clock: Clock) -> str:
+    """A one-time link to the portal, valid 15 minutes."""
+    async with _database(settings) as database:
+        gate = build_service(settings, database, Wakeup()).gate
+        token = await gate.issue_sign_in(settings.organisation_id, ADMINISTRATOR, clock())
+    return f"{settings.public_url.rstrip('/')}/sign-in/{token}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`serve` (also without a word), `relay`, `migrate`, `bootstrap [--json]`, `sign-in`."""
+    parser = argparse.ArgumentParser(prog="python -m services.registry", description=(__package__ or "registry"))
+    parser.add_argument(
+        "act", nargs="?", default="serve", choices=["serve", "relay", "migrate", "bootstrap", "sign-in"]
+    )
+    parser.add_argument("--json", action="store_true", help="bootstrap: one JSON object instead of two lines")
+    asked = parser.parse_args(arguments)
+    settings = Settings()
+    log.configure("registry", settings.log_level)
+    if asked.act == "migrate":
+        asyncio.run(migrate(settings.database_url.get_secret_value()))
+    elif asked.act == "bootstrap":
+        made = uvloop.run(bootstrap(settings, utc_now))
+        _say(orjson.dumps(made).decode() if asked.json else "\n".join(f"{name}: {made[name]}" for name in made))
+    elif asked.act == "sign-in":
+        _say(uvloop.run(sign_in(settings, utc_now)))
+    else:
+        uvloop.run({"serve": serve, "relay": relay}[asked.act](settings, utc_now))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
