@@ -155,3 +155,5 @@ class Link:
     prints: tuple[str, ...]
     contact_shared_at: datetime
     reachable: bool
+    announcements: bool = True
+    """False after /stop: no announcements, on no channel."""

@@ -1,10 +1,13 @@
 """What the use cases need from outside: channels, pacing, the vault."""
 
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
-from services.notifier.domain.message import Accepted, Letter, Outgoing
+from services.notifier.domain.delivery import Settlement
+from services.notifier.domain.message import Accepted, Letter, Link, Message, Outgoing
+from shared.events import ChallengeEvent, DeliveryEvent, Lane, PersonErased, ReplyJudged
 from shared.events import Channel as ChannelName
-from shared.events import Lane
 
 
 class Channel(Protocol):
@@ -61,3 +64,41 @@ class Vault(Protocol):
 
     def unlock(self, box: str, about: str) -> bytes:
         """Raises CannotUnlock when the box is not about `about` or its key is gone."""
+
+
+class Ledger(Protocol):
+    """The durable queue, and what routing must know of the recipient."""
+
+    async def claim(self, lane: Lane, limit: int, now: datetime, visible: timedelta) -> list[Message]:
+        """Up to `limit` due messages of the lane; nobody else gets them for `visible`."""
+
+    async def stamp(self, stamps: Sequence[Settlement], now: datetime, lease: timedelta) -> list[bool]:
+        """Commit the intent to send; False: not ours any more."""
+
+    async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[bool]:
+        """Commit outcomes with their events; False: decided elsewhere."""
+
+    async def overdue(self, limit: int, now: datetime) -> list[DeliveryEvent]:
+        """State those as unknown whose lease ran out while they were being sent."""
+
+    async def links(self, prints: Collection[str]) -> list[Link]:
+        """Telegram accounts linked with these phones, the latest shared contact last."""
+
+    async def opted_out(self, prints: Collection[str]) -> set[str]:
+        """Which of these phones want no announcements."""
+
+
+class Informant(Protocol):
+    """The bot's ear: told of facts inside the transaction that records them; it writes rows and calls nobody."""
+
+    async def judged(self, tx: Any, event: ReplyJudged) -> None:
+        """A reply that did not come by SMS was judged: its chat is to be answered."""
+
+    async def changed(self, tx: Any, event: ChallengeEvent) -> None:
+        """A challenge was decided, somewhere: chats that show it are to be updated."""
+
+    async def erased(self, tx: Any, event: PersonErased) -> None:
+        """A person is erased: forget dialogs, links and texts of theirs."""
+
+    def committed(self) -> None:
+        """What was written is committed: look now."""

@@ -1,0 +1,1 @@
+"""Use cases of the notifier: sequences of steps over ports, no framework."""

@@ -1,0 +1,83 @@
+"""The connection pool, transactions, and what a lost database means."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import asyncpg
+
+from shared.errors import Unavailable
+
+Connection = Any
+"""asyncpg.Connection (the library is untyped)."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+    alarm = True
+
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    OSError,
+    TimeoutError,
+)
+"""What passes by itself: the same work may be done again."""
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Turns the driver's errors of a lost or restarting database into DatabaseUnavailable."""
+    try:
+        yield
+    except AWAY as error:
+        raise DatabaseUnavailable from error
+
+
+class Database:
+    """The pool."""
+
+    def __init__(self, url: str, *, connections: int = 10) -> None:
+        """Nothing is opened yet."""
+        self._url = url
+        self._connections = connections
+        self._pool: Any = None
+
+    async def __aenter__(self) -> "Database":
+        with answering():
+            self._pool = await asyncpg.create_pool(
+                self._url, min_size=2, max_size=self._connections, command_timeout=15, timeout=10
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with contextlib.suppress(*AWAY):
+            await self._pool.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction: committed at the end, rolled back by an exception.
+        Raises DatabaseUnavailable."""
+        with answering():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection without a transaction. Raises DatabaseUnavailable."""
+        with answering():
+            async with self._pool.acquire() as connection:
+                yield connection
+
+    async def probe(self) -> None:
+        """For /ready."""
+        async with self.connection() as connection:
+            await connection.fetchval("SELECT 1")

@@ -1,0 +1,68 @@
+"""The outbox: events that wait for the relay, in the transaction that caused them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from services.notifier.store.database import Connection, Database
+from shared.events import EVENTS, Event, Record, encode
+from shared.telemetry import current_trace
+
+PUT = """
+INSERT INTO outbox (type, body, traceparent, created_at)
+SELECT type, body, trace, $4 FROM unnest($1::text[], $2::text[], $3::text[]) AS new (type, body, trace)
+"""
+
+CLAIM = """
+SELECT id, type, body, traceparent FROM outbox WHERE published_at IS NULL
+ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
+
+MARK = "UPDATE outbox SET published_at = $2 WHERE id = ANY($1::bigint[])"
+
+AGAIN = "UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL AND created_at >= $1"
+
+KEPT = timedelta(days=7)
+"""As long as the topics keep records: an ephemeral broker's contents are stated again from here (decision 22)."""
+
+
+async def put(
+    db: Connection, events: Sequence[Event], now: datetime, traces: Sequence[str | None] | None = None
+) -> None:
+    """Add `events` to the outbox; `traces` are their trace contexts, else the current one."""
+    if events:
+        spoken = list(traces) if traces is not None else [current_trace.get()] * len(events)
+        await db.execute(PUT, [e.type for e in events], [e.model_dump_json() for e in events], spoken, now)
+
+
+class Publish(Protocol):
+    """How the relay publishes: raises when it is not acknowledged."""
+
+    async def __call__(self, records: Sequence[Record]) -> None:
+        """Returns when all are acknowledged."""
+
+
+class Outbox:
+    """What the relay needs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def relay(self, publish: Publish, limit: int, now: datetime) -> int:
+        """Publish up to `limit` events, oldest first, and mark them; returns how many. Rows that another replica has
+        in hand are passed over; when publishing fails nothing is marked, and all is published again."""
+        async with self._database.transaction() as db:
+            rows = await db.fetch(CLAIM, limit)
+            if rows:
+                await publish([_record(row["type"], row["body"], row["traceparent"]) for row in rows])
+                await db.execute(MARK, [row["id"] for row in rows], now)
+            return len(rows)
+
+    async def republish(self, since: datetime) -> None:
+        """State everything since then again: the broker has forgotten it."""
+        async with self._database.transaction() as db:
+            await db.execute(AGAIN, since)
+
+
+def _record(event_type: str, body: str, traceparent: str | None) -> Record:
+    return encode(EVENTS[event_type].model_validate_json(body), traceparent)
