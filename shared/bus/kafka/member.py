@@ -82,8 +82,14 @@ class KafkaMember:
     async def stop(self) -> None:
         """Leave the group. With a dead broker aiokafka's stop cancels itself or hangs: both end here."""
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await close_consumer(consumer)
+        if consumer is None:
+            return
+        coordinator = consumer._coordinator  # noqa: SLF001
+        if self._connection.ephemeral and coordinator is not None and coordinator.generation == 0:
+            # The embedded broker counts generations from 0, and aiokafka says goodbye only above: without this the
+            # partitions stay nobody's until the session ends (restart measured: 11 s instead of 3).
+            coordinator.generation = 1
+        await close_consumer(consumer)
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc] # untyped base class
