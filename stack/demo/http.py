@@ -26,6 +26,10 @@ class Api:
         """Sends JSON and returns the JSON of the answer; raises `Refused`."""
         return await self._call("POST", path, json=body or {}, headers={**self._headers, **headers})
 
+    async def put(self, path: str, body: Mapping[str, object]) -> Any:
+        """Sets something; raises `Refused`."""
+        return await self._call("PUT", path, json=body)
+
     async def patch(self, path: str, body: Mapping[str, object]) -> Any:
         """Sends a change; raises `Refused`."""
         return await self._call("PATCH", path, json=body)

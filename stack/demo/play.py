@@ -56,17 +56,19 @@ async def theatre(endpoints: Endpoints) -> AsyncIterator[Theatre]:
 async def load(theatre: Theatre) -> str:
     """Loads the district, its phones and its channel; returns how much that was."""
     size = Size()
-    rows = list(booths(size))
+    rows, cast_and_member = list(booths(size)), list(people(_PEOPLE + 1, size.seed))
     accepted, rejected = await theatre.stage.recorder.load(table(rows).encode())
     await theatre.sandbox.post(
         "/control/seed",
         {
-            "phones": [_phone(person) for person in people(_PEOPLE, size.seed)],
+            "phones": [_phone(person) for person in cast_and_member],
             "channels": [{"title": f"{rows[0].district_hi} · {rows[0].district}", "chat_id": CHANNEL}],
         },
     )
     if rejected:
         raise Refused(f"{rejected} of {accepted + rejected} booths of the fixture were rejected")
+    await theatre.stage.recorder.announce_in(rows[0].district_code, CHANNEL)
+    await theatre.stage.recorder.subscribe(rows[0].code, cast_and_member[-1])
     return f"{accepted} booths"
 
 
@@ -83,8 +85,23 @@ async def play(theatre: Theatre, console: Console) -> Score:
     async with progress(console, score), asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(_career(theatre.stage, worker, lines, gate))
-    score.problems += await _dead_letters(theatre)
+    score.problems += [*await _announcements(theatre, score.count("verified")), *await _dead_letters(theatre)]
     return score
+
+
+async def _announcements(theatre: Theatre, verified: int) -> list[str]:
+    """The channel has one post for each verified appointment."""
+    deadline = time.monotonic() + PATIENCE
+    while (posts := await _posts(theatre)) != verified:
+        if posts > verified or time.monotonic() > deadline:
+            return [f"{posts} posts in the channel for {verified} verified appointments"]
+        await asyncio.sleep(0.25)
+    return []
+
+
+async def _posts(theatre: Theatre) -> int:
+    shown = await theatre.sandbox.get(f"/control/channels/{CHANNEL}")
+    return sum(message["from_bot"] and not message["deleted"] for message in shown["messages"])
 
 
 async def _career(stage: Stage, worker: Worker, lines: dict[Seat, Line], gate: asyncio.Semaphore) -> None:

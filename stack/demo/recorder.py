@@ -35,13 +35,22 @@ class Recorder:
             job = await self._registry.get(f"/v1/imports/{job['id']}")
         return job["accepted"], job["rejected"]
 
+    async def announce_in(self, unit: str, chat_id: int) -> None:
+        """Sets the channel of a unit and all below it."""
+        await self._registry.put(f"/v1/units/{unit}/channel", {"chat_id": chat_id})
+
+    async def subscribe(self, unit: str, person: MadeUp) -> None:
+        """Has somebody told about a unit by message."""
+        body = {"name": _name(person), "phone": person.phone, "language": person.language, "gender": person.gender}
+        await self._registry.post(f"/v1/units/{unit}/subscriptions", body)
+
     async def record(self, seat: Seat, person: MadeUp, now: datetime) -> str:
         """Records an appointment; returns its id."""
         body = {
             "unit": seat.unit,
             "post": seat.post,
             "person": {
-                "name": {"hi": person.name_hi, "en": person.name_en},
+                "name": _name(person),
                 "gender": person.gender,
                 "language": person.language,
             },
@@ -50,7 +59,7 @@ class Recorder:
         }
         key = f"demo-{seat.unit}-{seat.post}"
         answer = await self._registry.post("/v1/appointments", body, **{"idempotency-key": key})
-        return str(answer.get("id") or answer["appointment_id"])
+        return str(answer["id"])
 
     async def correct_phone(self, appointment: str, phone: str) -> None:
         """Corrects a wrong phone, which starts the next cycle."""
@@ -78,5 +87,9 @@ class Recorder:
         return str(found)
 
 
+def _name(person: MadeUp) -> dict[str, str]:
+    return {"hi": person.name_hi, "en": person.name_en}
+
+
 def _failure(shown: Any) -> str:
-    return next((message["state"] for message in shown["messages"] if message["state"] == "failed"), "")
+    return next((message["state"] for message in shown["deliveries"] if message["state"] == "failed"), "")

@@ -1,5 +1,6 @@
 """Simulated workers: each acts as a person would, on the phone and on the page only."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from stack.demo.cast import Behaviour, Worker
 from stack.demo.page import Page
 from stack.demo.phones import Phone, Text
 from stack.demo.recorder import Recorder
+
+CONFIRM, CONFIRM_NAMED, REFUSE = "c", "n", "r"
+"""What the bot's buttons send first."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,12 @@ async def act(scene: Scene, *, again: bool) -> None:
 
 
 async def _telegram(scene: Scene) -> None:
-    await scene.in_telegram("confirm")
+    named = scene.worker.person.gender == "female"  # somebody has to agree to be announced by name
+    await scene.in_telegram(CONFIRM_NAMED if named else CONFIRM)
 
 
 async def _refuses_telegram(scene: Scene) -> None:
-    await scene.in_telegram("refuse")
+    await scene.in_telegram(REFUSE)
 
 
 async def _sms(scene: Scene) -> None:
@@ -102,7 +107,7 @@ async def _dead(scene: Scene) -> None:
 
 
 async def _blocks(scene: Scene) -> None:
-    await scene.in_telegram("confirm")
+    await scene.in_telegram(CONFIRM)
     await scene.stage.recorder.until_state(scene.appointment, "verified")
     await scene.phone.block_bot()
 
@@ -123,7 +128,8 @@ _ACTS: Mapping[Behaviour, Callable[[Scene], Awaitable[None]]] = {
 
 def _button(message: Text, answer: str) -> str:
     """What the first button that means `answer` sends; empty when there is none."""
-    return next((data for button in message.buttons if (data := button["data"] or "").startswith(answer)), "")
+    pattern = re.compile(rf"{answer}[\w-]{{22}}")  # a letter and a challenge, as services/notifier makes them
+    return next((data for button in message.buttons if pattern.fullmatch(data := button["data"] or "")), "")
 
 
 def _wrong(code: str) -> str:
