@@ -16,6 +16,9 @@ ORDER BY change.tx, change.id LIMIT $3;
 -- name: portal_oldest_change
 SELECT change.tx::text AS tx, id FROM change ORDER BY change.tx, id LIMIT 1;
 
+-- name: portal_organisation
+SELECT name_hi, name_en FROM organisation WHERE id = $1;
+
 -- name: portal_unit
 -- A unit by code, if it lies in the scope ($3; NULL: everywhere).
 SELECT unit.id, unit.level, level.name_hi AS level_hi, level.name_en AS level_en, unit.code, unit.number, unit.name_hi,
@@ -62,12 +65,12 @@ ORDER BY unit.id, post.position, post.code, ordinal;
 SELECT minimum FROM rule JOIN unit USING (organisation_id, level) WHERE unit.id = $1 AND kind = 'women';
 
 -- name: portal_coverage
--- The units directly below $2 (NULL: those without a parent; $3: only these), worst first, with the counts of all
--- committees below each and the sums of all of them. $4 and $5: rows of a page and where it starts.
+-- The units directly below $2 (NULL: those without a parent), worst first, with the counts of all committees below each
+-- and the sums over all of them. $3 and $4: rows of a page, and how many come before it.
 WITH child AS MATERIALIZED (
     SELECT placement.unit_id AS id FROM placement
     WHERE placement.organisation_id = $1 AND tree = 'organisation' AND valid_to IS NULL
-      AND parent_id IS NOT DISTINCT FROM $2 AND ($3::uuid[] IS NULL OR placement.unit_id = ANY($3))
+      AND parent_id IS NOT DISTINCT FROM $2
 ), size AS MATERIALIZED (
     SELECT post.level, sum(seats) AS seats, max(rule.minimum) AS women
     FROM post LEFT JOIN rule ON rule.organisation_id = post.organisation_id AND rule.level = post.level
@@ -116,7 +119,7 @@ JOIN unit ON unit.id = ranked.id
 JOIN level ON level.organisation_id = unit.organisation_id AND level.code = unit.level
 LEFT JOIN size ON size.level = unit.level
 ORDER BY ranked.verified::float8 / greatest(ranked.size, 1), unit.position, unit.code
-LIMIT $4 OFFSET $5;
+LIMIT $3 OFFSET $4;
 
 -- name: portal_towards
 -- For each of these units: which child of $2 it lies under (or is).
@@ -159,3 +162,18 @@ WHERE appointment.id = $1 AND appointment.organisation_id = $2
 
 -- name: portal_timeline
 SELECT kind, at, cycle, details FROM timeline WHERE appointment_id = $1 ORDER BY at, id;
+
+-- name: portal_seats_of
+-- Which seats these appointments stand on.
+SELECT post, seat FROM appointment WHERE id = ANY($1::uuid[]);
+
+-- name: portal_sessions_alive
+-- Of these sessions those that are alive; does not prolong them.
+SELECT token_hash FROM session JOIN account ON account.id = session.account_id
+WHERE token_hash = ANY($1::bytea[]) AND expires_at > $2 AND closed_at IS NULL;
+
+-- name: portal_session
+-- Whose session this is; does not prolong it.
+SELECT account.id, account.organisation_id, account.name, account.unit_id, account.permissions
+FROM session JOIN account ON account.id = session.account_id
+WHERE token_hash = $1 AND expires_at > $2 AND closed_at IS NULL;

@@ -90,8 +90,19 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Rows]:
         """Commit when the block is left, roll back when it raises. Raises DatabaseUnavailable."""
+        async with self._begin() as rows:
+            yield rows
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Rows]:
+        """Everything read in the block is as of one moment, and nothing is written. Raises DatabaseUnavailable."""
+        async with self._begin(isolation="repeatable_read", readonly=True) as rows:
+            yield rows
+
+    @asynccontextmanager
+    async def _begin(self, **options: Any) -> AsyncIterator[Rows]:
         try:
-            async with self._pool.acquire(timeout=10) as connection, connection.transaction():
+            async with self._pool.acquire(timeout=10) as connection, connection.transaction(**options):
                 yield Rows(connection, self._queries)
         except asyncpg.UniqueViolationError as error:
             raise _TAKEN.get(str(error.constraint_name), DatabaseUnavailable()) from error

@@ -1,0 +1,291 @@
+"""Live pages over SSE: one poller a process reads the changes, draws each component once, and fans the bytes out."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from sse_starlette import EventSourceResponse
+
+from services.registry.api.portal.edge import Edge, SignedOut, language_of, session_cookie
+from services.registry.api.portal.topics import Ancestry, Topic, find_topic
+from services.registry.domain.portal import Change, Cursor
+from services.registry.service.gate import digest
+from services.registry.store.portal import PortalReads
+from shared.errors import Failure, NotFound, Unavailable
+from shared.events import Language
+from shared.lifecycle import Tasks, Wakeup
+
+log = structlog.get_logger(__name__)
+
+POLL = 0.25
+"""Seconds between two looks at the changes: commits of another process are not heard (issue: within 1 s)."""
+QUEUE = 64
+"""Frames that wait for one client (portal.md P18); one that reads no faster is told to reload."""
+REPLAY = 1_000
+REPLAY_FOR = timedelta(minutes=10)
+"""What a page that was away is brought up to date with; more is a reload (portal.md P16)."""
+STREAMS = 2_000
+STREAMS_OF_A_SESSION = 10
+"""portal.md P19: about 50 KB each."""
+PING = 15.0
+SEND_WITHIN = 10.0
+"""Seconds: portal.md P17."""
+SPEAK = 5.0
+"""Seconds between two sentences for screen readers (portal.md P22)."""
+CHECK_SESSIONS = 5.0
+"""Seconds after which a revoked session's stream is closed at the latest (portal.md P20)."""
+STREAM_FOR = 300.0
+"""Seconds: then the browser connects anew, and its rights are checked again (portal.md P20)."""
+
+
+class TooManyStreams(Unavailable):
+    """Too many pages are live at once. Refresh this page to see changes."""
+
+    code = "too_many_streams"
+
+
+class Draw(Protocol):
+    """Draws components."""
+
+    async def fragment(
+        self, topic: Topic, language: Language, changes: Sequence[Change], spoken: Sequence[Change]
+    ) -> bytes:
+        """What `changes` redraw, and the status line about `spoken`."""
+
+
+def frame(cursor: Cursor | None, fragment: bytes) -> bytes:
+    """One unnamed event. A page that handled it is as of `cursor`; None: it has something else to come."""
+    data = b"".join(b"data: %s\n" % line for line in fragment.splitlines())
+    return (b"id: %s\n" % str(cursor).encode() if cursor else b"") + data + b"\n"
+
+
+def reload(cursor: Cursor) -> bytes:
+    """Tells the page to draw itself anew."""
+    return b"id: %s\nevent: reload\ndata: 1\n\n" % str(cursor).encode()
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One open page."""
+
+    group: "Group"
+    session: bytes
+    queue: "asyncio.Queue[bytes | None]" = field(default_factory=lambda: asyncio.Queue(QUEUE))
+
+    def put(self, item: bytes | None, cursor: Cursor) -> None:
+        """Queue a frame; None ends the stream. Who does not keep up is told to reload instead."""
+        if self.queue.full():
+            while not self.queue.empty():
+                self.queue.get_nowait()
+            self.queue.put_nowait(reload(cursor))
+            if item is not None:
+                return
+        self.queue.put_nowait(item)
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """The open pages of one topic in one language: they get the same bytes."""
+
+    topic: Topic
+    language: Language
+    streams: set[Stream] = field(default_factory=set)
+    waiting: list[Change] = field(default_factory=list)
+    """Not drawn yet."""
+    unspoken: list[Change] = field(default_factory=list)
+    """Drawn, but not yet in the status line."""
+    draw_at: float = 0.0
+    speak_at: float = 0.0
+
+
+class Hub:
+    """Reads changes and feeds streams."""
+
+    def __init__(
+        self,
+        reads: PortalReads,
+        draw: Draw,
+        clock: Callable[[], datetime],
+        *,
+        wakeup: Wakeup,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`wakeup` is woken by commits of this process."""
+        self._reads = reads
+        self._draw = draw
+        self._clock = clock
+        self._wakeup = wakeup
+        self._monotonic = monotonic
+        self._groups: dict[tuple[Topic, Language], Group] = {}
+        self._position = Cursor(0, 0)
+        self._check_at = 0.0
+        self.closing = False
+
+    @asynccontextmanager
+    async def running(self, tasks: Tasks) -> AsyncIterator[None]:
+        """Serve streams while the block lasts; then end them all, so that their requests finish."""
+        task = tasks.spawn(self._run(), name="live")
+        try:
+            yield
+        finally:
+            self.closing = True
+            task.cancel()
+            for stream in self._streams():
+                stream.put(None, self._position)
+
+    def _streams(self) -> list[Stream]:
+        return [stream for group in self._groups.values() for stream in group.streams]
+
+    async def open(self, topic: Topic, language: Language, session: bytes, after: Cursor) -> Stream:
+        """A stream of what concerns `topic`, after what the page saw already. Raises TooManyStreams."""
+        streams = self._streams()
+        of_session = Counter(stream.session for stream in streams)[session]
+        if self.closing or len(streams) >= STREAMS or of_session >= STREAMS_OF_A_SESSION:
+            raise TooManyStreams(retry_after=30)
+        if not streams:
+            self._position = await self._reads.newest()
+        group = self._groups.setdefault((topic, language), Group(topic, language))
+        stream = Stream(group, session)
+        group.streams.add(stream)
+        try:
+            await self._replay(stream, after)
+        except BaseException:
+            self.leave(stream)
+            raise
+        return stream
+
+    def leave(self, stream: Stream) -> None:
+        """The page is gone."""
+        group = stream.group
+        group.streams.discard(stream)
+        if not group.streams:
+            self._groups.pop((group.topic, group.language), None)
+
+    async def _replay(self, stream: Stream, after: Cursor) -> None:
+        if after < await self._reads.oldest():
+            stream.put(reload(self._position), self._position)
+            return
+        missed = await self._reads.changes(after, REPLAY + 1)
+        ancestry = await self._ancestry(missed)
+        group = stream.group
+        concerned = [change for change in missed if group.topic.concerns(change, ancestry)]
+        if len(missed) > REPLAY or (concerned and concerned[0].at < self._clock() - REPLAY_FOR):
+            stream.put(reload(self._position), self._position)
+        elif concerned:
+            drawn = await self._draw.fragment(group.topic, group.language, concerned, concerned)
+            stream.put(frame(max(self._position, missed[-1].cursor), drawn), self._position)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wakeup.wait(POLL)
+            try:
+                await self._tick()
+            except Failure as failure:
+                log.warning("live pages wait", error_code=failure.code)
+
+    async def _tick(self) -> None:
+        if not self._groups:
+            return
+        changes = await self._reads.changes(self._position, REPLAY)
+        ancestry = await self._ancestry(changes)
+        for group in self._groups.values():
+            group.waiting += [change for change in changes if group.topic.concerns(change, ancestry)]
+        if changes:
+            self._position = changes[-1].cursor
+        for group in list(self._groups.values()):
+            await self._feed(group)
+        await self._close_revoked()
+        if len(changes) == REPLAY:
+            self._wakeup.wake()
+
+    async def _feed(self, group: Group) -> None:
+        now = self._monotonic()
+        if len(group.waiting) > REPLAY:
+            group.waiting.clear()
+            self._send(group, reload(self._position))
+            return
+        drawable = group.waiting if now >= group.draw_at else []
+        unspoken = [*group.unspoken, *drawable]
+        spoken = unspoken if now >= group.speak_at else []
+        if not drawable and not spoken:
+            return
+        fragment = await self._draw.fragment(group.topic, group.language, drawable, spoken)
+        took = self._monotonic() - now
+        if drawable:
+            group.waiting = group.waiting[len(drawable) :]
+            group.draw_at = now + max(group.topic.pace, 10 * took if group.topic.pace else 0.0)
+        if spoken:
+            group.speak_at = now + SPEAK
+        group.unspoken = [] if spoken else unspoken[-REPLAY:]
+        self._send(group, frame(None if group.waiting else self._position, fragment))
+
+    def _send(self, group: Group, data: bytes) -> None:
+        for stream in group.streams:
+            stream.put(data, self._position)
+
+    async def _close_revoked(self) -> None:
+        now = self._monotonic()
+        if now < self._check_at:
+            return
+        self._check_at = now + CHECK_SESSIONS
+        sessions = {stream.session for stream in self._streams()}
+        alive = await self._reads.alive(sorted(sessions), self._clock())
+        for stream in self._streams():
+            if stream.session not in alive:
+                stream.put(None, self._position)
+
+    async def _ancestry(self, changes: Sequence[Change]) -> Ancestry:
+        units = {change.unit_id for change in changes if change.unit_id}
+        return await self._reads.ancestry(sorted(units)) if units else {}
+
+    def as_of(self, stream: Stream) -> bytes:
+        """A sign of life; where nothing waits, it also moves the place from which the page would go on."""
+        return b": still here\n\n" if stream.group.waiting else b"id: %s\n\n" % str(self._position).encode()
+
+    async def frames(self, stream: Stream) -> AsyncIterator[bytes]:
+        """The bytes of a stream, until its page is gone, its session ends, or its time is over."""
+        ends = self._monotonic() + STREAM_FOR
+        try:
+            while (left := ends - self._monotonic()) > 0:
+                try:
+                    async with asyncio.timeout(min(PING, left)):
+                        item = await stream.queue.get()
+                except TimeoutError:
+                    item = self.as_of(stream)
+                if item is None:
+                    return
+                yield item
+        finally:
+            self.leave(stream)
+
+
+def routes(edge: Edge, reads: PortalReads, hub: Hub) -> APIRouter:
+    """`GET /live?unit=..&after=..`, or `coverage=`, `appointment=`; `Last-Event-ID` beats `after`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/live")
+    async def live(request: Request) -> Response:
+        after = Cursor.parse(request.headers.get("last-event-id") or request.query_params.get("after", "0-0"))
+        session = digest(request.cookies.get(session_cookie(request), ""))
+        principal = await reads.principal(session, edge.clock())  # an open page alone does not prolong the session
+        if principal is None:
+            raise SignedOut
+        async with reads.snapshot() as snapshot:
+            topic = await find_topic(snapshot, principal, _query(request.query_params))
+        if topic is None:
+            raise NotFound
+        stream = await hub.open(topic, language_of(request), session, after)
+        return EventSourceResponse(hub.frames(stream), ping=0, send_timeout=SEND_WITHIN)
+
+    return router
+
+
+def _query(query: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value[:200] for name, value in query.items()}
