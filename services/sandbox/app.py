@@ -2,24 +2,27 @@
 
 import asyncio
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from pydantic import ValidationError
 from starlette.types import ASGIApp
 
-from services.sandbox.api import control, telegram, twilio
-from services.sandbox.api.wire import Cable
+from services.sandbox.api import control, pages, telegram, twilio
+from services.sandbox.api.wire import Cable, Loopback
 from services.sandbox.channels import HttpPost, session
 from services.sandbox.service.messages import AccountLine
 from services.sandbox.service.sandbox import Sandbox
 from services.sandbox.settings import Settings
 from shared import log
+from shared.assets import Assets
 from shared.clock import Clock, utc_now
 from shared.lifecycle import Lifecycle, Tasks
+from shared.settings import load
 from shared.telemetry import new_registry
 from shared.web import create_web, serving
+
+STATIC = Path(__file__).with_name("static")
 
 
 def account_of(settings: Settings) -> AccountLine:
@@ -40,7 +43,10 @@ def web(sandbox: Sandbox, settings: Settings) -> ASGIApp:
     app.include_router(telegram.routes(sandbox, token))
     app.include_router(twilio.routes(sandbox, account_of(settings)))
     app.include_router(control.routes(sandbox))
-    return Cable(app)
+    assets = Assets(STATIC)
+    app.include_router(assets.routes())
+    app.include_router(pages.routes(sandbox, assets))
+    return Cable(Loopback(app))
 
 
 @asynccontextmanager
@@ -71,13 +77,7 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Entry point of `python -m services.sandbox`; wrong settings end it with a sentence."""
-    try:
-        settings = Settings()
-    except ValidationError as wrong:
-        lines = (
-            f"SANDBOX_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in wrong.errors()
-        )
-        sys.exit("\n".join(lines))
+    """Entry point of `python -m services.sandbox`."""
+    settings = load(Settings)
     log.configure("sandbox", settings.log_level)
     asyncio.run(run(settings))

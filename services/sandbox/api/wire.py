@@ -4,12 +4,16 @@ import socket
 import struct
 from asyncio import Transport
 from typing import Any
+from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.sandbox.domain.methods.bot import loopback
 from services.sandbox.service.outcome import Outcome
-from shared.web import json_response
+from shared.errors import Forbidden
+from shared.web import json_response, problem
 
 TRANSPORT = "boothline.transport"
 
@@ -22,6 +26,23 @@ class Cable:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
+        await self._app(scope, receive, send)
+
+
+class Loopback:
+    """Lets in only what this machine itself asks for: a loopback Host, and no form that another site sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+            foreign = headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in {"GET", "HEAD"}
+            if foreign or not loopback(host):
+                await problem(Forbidden())(scope, receive, send)
+                return
         await self._app(scope, receive, send)
 
 

@@ -106,7 +106,7 @@ class Carrier:
             raise NothingToAnswer
         seq = self.number()
         sms = Sms(seq, self.sid(seq), to or received[-1], phone.number, text, now, parts(text).count, inbound=True)
-        sms.status = "received"
+        sms.status = "receiving"
         self._show(phone, sms, now)
         word = text.strip().lower()
         if word in STOP:

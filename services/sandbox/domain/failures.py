@@ -110,3 +110,15 @@ class UnknownUpdate(NotFound):
     """The sandbox has sent no such update."""
 
     code = "unknown_update"
+
+
+class NameMissing(Invalid):
+    """Enter a name."""
+
+    code = "name_missing"
+
+
+class NotAFault(Invalid):
+    """This field of the fault is not valid: {name}."""
+
+    code = "not_a_fault"

@@ -53,7 +53,7 @@ class Fault:
     @property
     def breaks(self) -> bool:
         """True when the caller does not get the ordinary answer."""
-        return bool(self.status or self.hang or self.reset)
+        return bool(self.status or self.hang or self.reset or self.migrate_to)
 
 
 class Faults:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from services.sandbox.domain.chats import Account, Chat, Message, message_api
 from services.sandbox.domain.failures import BotApiRefusal, bad_request, forbidden
@@ -13,7 +14,7 @@ Json = dict[str, Any]
 QUERY_LIFE = 150.0
 """Seconds in which a callback query may be answered (Bot API server)."""
 QUERIES_KEPT = 2_000
-FIRST_PERSON = 5_000_000_000
+FIRST_PERSON = 100_000_000
 FIRST_CHANNEL = -1_001_000_000_001
 FIRST_GROUP = -400_000_001
 
@@ -59,9 +60,10 @@ class Telegram:
     def account(self, *, first_name: str, last_name: str, username: str, language: str, phone: str) -> Account:
         """A new account; its private chat exists but the bot may not write there before Start is pressed.
 
-        The id follows from the phone, so that links which the bot remembers survive a restart of the sandbox.
+        The id follows from the phone, so that links which the bot remembers survive a restart of the sandbox, but
+        does not show it: nine digits, while a phone has at least ten here.
         """
-        account_id = FIRST_PERSON + int(phone.lstrip("+")) % 1_000_000_000
+        account_id = FIRST_PERSON + crc32(phone.encode()) % 800_000_000
         while account_id in self.accounts:
             account_id += 1
         account = Account(account_id, first_name, last_name, username, language, phone)

@@ -99,6 +99,8 @@ class Messages:
 
     async def _pass_on(self, sms: Sms, form: dict[str, str], attempt: int) -> None:
         taken = await self._deliver(Line.INBOUND, self.account.inbound_url, sms.sender, form)
+        sms.status = "received" if taken else "failed" if attempt == ATTEMPTS else "receiving"
+        self._world().touch(f"sms:{sms.sender}")
         if not taken and attempt < ATTEMPTS:
             after = pause(self.account.retry_first, attempt)
             self._due.schedule(after, partial(self._pass_on, sms, form, attempt + 1))

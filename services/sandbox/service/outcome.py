@@ -35,4 +35,4 @@ async def under(
         await asyncio.sleep(min(fault.hang, HANG_LIMIT))
     if fault.hang or fault.reset:
         return RESET
-    return error(fault) if fault.status or done is None else done
+    return error(fault) if fault.status or fault.migrate_to or done is None else done

@@ -1,8 +1,8 @@
 """What the control API takes and shows."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.sandbox.domain.carrier import Phone, Sms
 from services.sandbox.domain.chats import Chat, Message
@@ -121,6 +121,13 @@ class FaultIn(Body):
     latency: float = Field(0.0, ge=0, le=300)
     hang: float = Field(0.0, ge=0, le=300)
     reset: bool = False
+
+    @model_validator(mode="after")
+    def does_something(self) -> Self:
+        """A fault that neither delays nor breaks anything is a mistake."""
+        if not (self.status or self.migrate_to or self.latency or self.hang or self.reset):
+            raise ValueError("say what the fault does: status, migrate_to, latency, hang or reset")
+        return self
 
 
 class FaultOut(FaultIn):
