@@ -30,6 +30,11 @@ class Assets:
         """The URL of `name` ("boothline.css"), for templates. Raises KeyError for a file that is missing."""
         return f"{self._prefix}/{self._names[name]}"
 
+    def join(self, name: str, *parts: str) -> None:
+        """`name` is the files `parts` one after the other, each byte for byte: fewer requests before the first paint
+        (portal.md P3). Raises KeyError for a part that is missing."""
+        self._add(name, b"\n".join(self._files[self._names[part]][0] for part in parts))
+
     def routes(self) -> APIRouter:
         """Serves the files."""
         router = APIRouter(include_in_schema=False)
