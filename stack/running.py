@@ -76,7 +76,7 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
         endpoints = Endpoints(
             services={service.name: service.url for service in started.services},
             api_key=said["api_key"],
-            sign_in=said["sign_in"],
+            sign_in=said["sign_in_url"],
             kafka=servers.kafka,
             logs=str(folder.log),
         )

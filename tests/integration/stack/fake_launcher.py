@@ -13,7 +13,7 @@ from stack.running import Options, Product
 from stack.services import Job, Service, System
 
 FAKE = str(Path(__file__).with_name("fake_service.py"))
-SAYS = "import json; print(json.dumps({'api_key': 'k', 'sign_in': 'http://127.0.0.1/sign-in'}))"
+SAYS = "import json; print(json.dumps({'api_key': 'k', 'sign_in_url': 'http://127.0.0.1/sign-in'}))"
 
 
 async def no_topics(bootstrap: str, ephemeral: bool) -> None:
