@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from services.registry.api import routes
+from services.registry.api.site import build_site
 from services.registry.consumer import GROUP, subscriptions
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.preset import Preset
@@ -25,6 +26,7 @@ from services.registry.service import Service
 from services.registry.service.gate import ADMINISTRATOR, RECORDER
 from services.registry.settings import Settings
 from services.registry.store.database import Database, open_database
+from services.registry.store.portal import PortalReads
 from services.registry.store.queries import load_queries
 from services.registry.store.relaying import OutboxStore
 from services.registry.store.work import PostgresStore
@@ -50,12 +52,12 @@ def load_presets(folder: Path = PRESETS) -> dict[str, Preset]:
     return {preset.code: preset for preset in found}
 
 
-def build_service(settings: Settings, database: Database, wakeup: Wakeup) -> Service:
-    """All use cases."""
+def build_service(settings: Settings, database: Database, committed: Callable[[], None]) -> Service:
+    """All use cases. `committed` is called when something was committed that others wait for."""
     vault = Vault(settings.phone_keys_plain())
     sealer = Sealer("registry", settings.own_seal_keys(), settings.seal_peers)
     phonebook = Phonebook(Fingerprinter(settings.fingerprint_keys_plain()), vault, settings.test_number_prefixes)
-    return Service.of(PostgresStore(database, wakeup.wake), Statements(sealer, vault), phonebook)
+    return Service.of(PostgresStore(database, committed), Statements(sealer, vault), phonebook)
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,14 @@ async def serve(settings: Settings, clock: Clock) -> None:
     comes. Raises what killed a part."""
     async with Lifecycle() as life:
         registry = new_registry()
-        wakeup = Wakeup()
+        wakeup, pages = Wakeup(), Wakeup()
+
+        def committed() -> None:
+            wakeup.wake()
+            pages.wake()
+
         database = await life.enter(_database(settings))
-        service = build_service(settings, database, wakeup)
+        service = build_service(settings, database, committed)
         connection = Connection.of(settings, "registry")
         if settings.relay:
             await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry)))
@@ -118,7 +125,10 @@ async def serve(settings: Settings, clock: Clock) -> None:
 
         web = create_web("registry", registry, {"database": database.probe, "bus": bus}, docs=True)
         web.include_router(routes(service, clock))
+        site = build_site(service, PortalReads(database), clock, pages)
+        web.include_router(site.router)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
+        await life.enter(site.hub.running(life.tasks))
         logger.info("registry serves", port=port)
         await life.until_stopped()
 
@@ -139,7 +149,7 @@ async def bootstrap(settings: Settings, clock: Clock) -> dict[str, str]:
     sign-in link."""
     preset = load_presets()[settings.preset]
     async with _database(settings) as database:
-        gate = build_service(settings, database, Wakeup()).gate
+        gate = build_service(settings, database, Wakeup().wake).gate
         await gate.install(settings.organisation_id, preset, clock())
         key = await gate.issue_key(settings.organisation_id, RECORDER, clock())
     return {"api_key": key, "sign_in_url": await sign_in(settings, clock)}
@@ -148,7 +158,7 @@ async def bootstrap(settings: Settings, clock: Clock) -> dict[str, str]:
 async def sign_in(settings: Settings, clock: Clock) -> str:
     """A one-time link to the portal, valid 15 minutes."""
     async with _database(settings) as database:
-        gate = build_service(settings, database, Wakeup()).gate
+        gate = build_service(settings, database, Wakeup().wake).gate
         token = await gate.issue_sign_in(settings.organisation_id, ADMINISTRATOR, clock())
     return f"{settings.public_url.rstrip('/')}/sign-in/{token}"
 

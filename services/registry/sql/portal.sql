@@ -177,3 +177,9 @@ WHERE token_hash = ANY($1::bytea[]) AND expires_at > $2 AND closed_at IS NULL;
 SELECT account.id, account.organisation_id, account.name, account.unit_id, account.permissions
 FROM session JOIN account ON account.id = session.account_id
 WHERE token_hash = $1 AND expires_at > $2 AND closed_at IS NULL;
+
+-- name: portal_roots
+SELECT unit.code FROM placement JOIN unit ON unit.id = placement.unit_id
+WHERE placement.organisation_id = $1 AND tree = 'organisation' AND valid_to IS NULL
+  AND CASE WHEN $2::uuid IS NULL THEN parent_id IS NULL ELSE unit.id = $2 END
+LIMIT 2;

@@ -92,6 +92,11 @@ class Snapshot:
             raise LookupError
         return Label(hi=row["name_hi"], en=row["name_en"])
 
+    async def only_root(self, organisation_id: UUID, scope: UUID | None) -> str | None:
+        """Code of `scope`, else of the only unit without a parent; None where there are several or none."""
+        rows = await self._rows.all("portal_roots", organisation_id, scope)
+        return rows[0]["code"] if len(rows) == 1 else None
+
     async def unit(self, organisation_id: UUID, code: str, scope: UUID | None) -> tuple[Unit, bool] | None:
         """The unit of this code and whether it has a committee; None: there is none, or it is outside `scope`."""
         row = await self._rows.one("portal_unit", organisation_id, code, scope)

@@ -37,7 +37,7 @@ class Sessions(Protocol):
     async def sign_in(self, token: str, now: datetime) -> str:
         """Consume the link's token; the session's token. Raises BadSignIn."""
 
-    async def by_session(self, token: str, now: datetime) -> Principal | None:
+    async def principal(self, token: str, now: datetime) -> Principal | None:
         """Whose session this is, which then lasts another 30 minutes; None when it is over."""
 
     async def sign_out(self, token: str) -> None:
@@ -67,7 +67,7 @@ class Edge:
         """The visit of somebody signed in. Raises SignedOut."""
         now = self.clock()
         token = request.cookies.get(session_cookie(request))
-        principal = await self.sessions.by_session(token, now) if token else None
+        principal = await self.sessions.principal(token, now) if token else None
         if principal is None:
             raise SignedOut
         return Visit(request, principal, language_of(request), now)

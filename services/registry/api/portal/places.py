@@ -46,8 +46,8 @@ async def _coverage(edge: Edge, reads: PortalReads, visit: Visit, code: str | No
     principal = visit.principal
     async with reads.snapshot() as snapshot:
         after = await snapshot.cursor()
-        if code is None and principal.unit_id is not None:
-            code = (await snapshot.unit_by_id(principal.unit_id)).code
+        if code is None:
+            code = await snapshot.only_root(principal.organisation_id, principal.unit_id)
         unit = await views.find_unit(snapshot, principal, code) if code is not None else None
         organisation = await snapshot.organisation(principal.organisation_id)
         context = await views.coverage_context(

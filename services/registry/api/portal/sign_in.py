@@ -13,8 +13,8 @@ def routes(edge: Edge) -> APIRouter:
     router = APIRouter(route_class=edge.route_class(), include_in_schema=False)
 
     @router.get("/sign-in")
-    async def ask(request: Request) -> Response:
-        token = request.query_params.get("token", "")[:200]
+    @router.get("/sign-in/{token}")
+    async def ask(request: Request, token: str = "") -> Response:
         return edge.page(request, "sign_in.html", {"token": token, "problems": ()}, personal=True)
 
     @router.post("/sign-in")
