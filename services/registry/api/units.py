@@ -25,6 +25,7 @@ def routes(service: Service, keys: Keys, clock: Clock) -> APIRouter:
     @router.get("")
     async def search(
         principal: reader,
+        *,
         code: Text = None,
         parent: Text = None,
         level: Text = None,

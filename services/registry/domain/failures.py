@@ -283,8 +283,8 @@ ROW_FAILURES: dict[str, type[Failure]] = {
     for failure in (
         NotAPhone, NotAMobile, CountryNotServed, PhoneScientific, PhoneShared, UnknownUnit, UnknownLevel, UnknownPost,
         SeatTaken, NameMissing, NameTooLong, NameLegacyFont, NameWrongScript, GenderUnknown, LanguageUnknown,
-        ModeUnknown, NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed, DuplicateUnit,
-        OtherParent,
+        ModeUnknown, NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed,
+        DuplicateUnit, OtherParent,
     )
 }  # fmt: skip
 """What a row of an import can be rejected for, by code."""

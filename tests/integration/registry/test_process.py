@@ -1,0 +1,144 @@
+"""The registry as a process, on a real database and a real broker."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from services.registry.service.gate import RECORDER
+from shared import ids
+from shared.bus import Connection, Producer, ensure_topics
+from shared.events import (
+    APPOINTMENTS,
+    AppointmentRecorded,
+    ChallengeVerified,
+    Notice,
+    Via,
+    decode,
+    encode,
+)
+from tests.integration.registry.conftest import NOW, Registry
+
+ROOT = Path(__file__).parents[3]
+BODY: dict[str, Any] = {
+    "unit": "1-1",
+    "post": "president",
+    "person": {"name": {"hi": "सुनीता परमार", "en": "Sunita Parmar"}, "gender": "female"},
+    "phone": "+91 555 000 0001",
+    "notice": {"version": "2026-11", "language": "hi"},
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def process(variables: dict[str, str], act: str, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    with log.open("ab") as file:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.registry", act,
+            cwd=ROOT, env={**os.environ, **variables}, stdout=file, stderr=file,
+        )  # fmt: skip
+        try:
+            yield running
+        finally:
+            if running.returncode is None:
+                running.terminate()
+            assert await asyncio.wait_for(running.wait(), 20) in {0, -9}
+
+
+async def until_ready(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(40):
+        while True:
+            try:
+                if (await http.get("/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)
+
+
+async def until_state(http: httpx.AsyncClient, appointment: str, state: str) -> dict[str, Any]:
+    async with asyncio.timeout(30):
+        while True:
+            view: dict[str, Any] = (await http.get(f"/v1/appointments/{appointment}")).json()
+            if view["state"] == state:
+                return view
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def reading(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(APPOINTMENTS.name, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+@pytest.fixture
+def environment(variables: dict[str, str], own_kafka: str, registry: Registry) -> dict[str, str]:
+    return variables | {"REGISTRY_KAFKA": own_kafka, "REGISTRY_PORT": str(free_port())}
+
+
+@pytest.fixture
+async def http(environment: dict[str, str], registry: Registry) -> AsyncIterator[httpx.AsyncClient]:
+    api_key = await registry.service.gate.issue_key(registry.settings.organisation_id, RECORDER, NOW)
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{environment['REGISTRY_PORT']}",
+        headers={"authorization": f"Bearer {api_key}"},
+        timeout=20,
+    ) as client:
+        yield client
+
+
+async def test_record_goes_to_the_topic_and_a_verified_challenge_comes_back(
+    environment: dict[str, str], http: httpx.AsyncClient, own_kafka: str, tmp_path: Path
+) -> None:
+    connection = Connection(own_kafka, "test", ephemeral=True)
+    await ensure_topics(connection)
+    log = tmp_path / "log"
+    async with process(environment, "serve", log):
+        await until_ready(http)
+        answer = await http.post("/v1/appointments", json=BODY, headers={"Idempotency-Key": "a"})
+        assert answer.status_code == 201, answer.text
+        appointment = answer.json()["id"]
+        async with reading(own_kafka) as consumer, asyncio.timeout(20):
+            record = await consumer.getone()
+        event = decode(record.value, record.headers)
+        assert isinstance(event, AppointmentRecorded)
+        assert str(event.subject) == appointment
+        verified = ChallengeVerified(
+            organisation_id=event.organisation_id,
+            subject=ids.challenge_id(event.subject, 1),
+            version=2,
+            at=event.at + timedelta(seconds=1),
+            appointment_id=event.subject,
+            cycle=1,
+            via=Via.SMS,
+            verified_at=event.at + timedelta(seconds=1),
+            notice=Notice(version="1", language="hi", at=event.at),
+        )
+        async with Producer(connection) as producer:
+            await producer.publish([encode(verified)])
+        view = await until_state(http, appointment, "verified")
+        assert [entry["kind"] for entry in view["timeline"]] == ["recorded", "verified"]
+        metrics = (await http.get("/metrics")).text
+        assert "boothline_outbox_published_total 1.0" in metrics
+    written = log.read_text() + json.dumps(view) + answer.text + metrics
+    for personal in ("5550000001", "Parmar", "परमार"):
+        assert personal not in written
