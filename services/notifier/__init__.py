@@ -5,5 +5,5 @@ consumes  notifier.urgent (group notifier-urgent), notifier.bulk (notifier-bulk)
           registry.people (notifier)
 produces  notifier.deliveries, notifier.replies
 endpoints POST /twilio/status/{message_id}, POST /twilio/inbound, POST /telegram/{secret path}
-also      channels/ (one provider a file), migrations/ (Alembic, plain SQL), locale/ (texts), relay.py (outbox to topics)
+also      channels/ (one provider a file), migrations/ (Alembic, plain SQL), locale/ (texts), relay.py (outbox)
 """

@@ -18,9 +18,8 @@ Catalogue = Mapping[str, Mapping[str, str]]
 
 def catalogue_of(toml: str) -> Catalogue:
     """The texts of one language from its file. Raises tomllib.TOMLDecodeError."""
-    return {
-        section: {key: text.strip("\n") for key, text in texts.items()} for section, texts in tomllib.loads(toml).items()
-    }
+    sections = tomllib.loads(toml).items()
+    return {section: {key: text.strip("\n") for key, text in texts.items()} for section, texts in sections}
 
 
 class Texts:
@@ -61,7 +60,8 @@ class Texts:
 
     def _announcement(self, letter: Letter, text: AnnouncementText, *, two_way: bool) -> str:
         name = letter.secrets.name.text(letter.message.language) if letter.secrets.name else None
-        body = self._say(letter, "announcement", "named" if name else "unnamed", **_place(letter, text), name=name or "")
+        key = "named" if name else "unnamed"
+        body = self._say(letter, "announcement", key, **_place(letter, text), name=name or "")
         return f"{body}\n{self._say(letter, 'announcement', 'opt_out')}" if two_way else body
 
     def _answer(self, letter: Letter, text: AnswerText) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Self
 
 import structlog
 
@@ -68,7 +69,7 @@ class Sender:
         self._loops: list[asyncio.Task[None]] = []
         self.wakeup = Wakeup()
 
-    async def __aenter__(self) -> "Sender":
+    async def __aenter__(self) -> Self:
         name = self._lane.value
         self._own.spawn(self._stamp.run(), f"{name} stamps")
         self._own.spawn(self._settle.run(), f"{name} outcomes")
@@ -142,7 +143,7 @@ class Sender:
             await self._after(message, channel, decide(failure, message.transient, now), link, opted_out=opted_out)
             return
         except Failure as failure:
-            log.error("message cannot be opened", message_id=str(message.id), error_code=failure.code)
+            log.warning("message cannot be opened", message_id=str(message.id), error_code=failure.code)
             await self._close(message, Reason.REJECTED)
             return
         wait = await parts.pacer.acquire(

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 
@@ -51,7 +51,7 @@ class Database:
         self._connections = connections
         self._pool: Any = None
 
-    async def __aenter__(self) -> "Database":
+    async def __aenter__(self) -> Self:
         with answering():
             self._pool = await asyncpg.create_pool(
                 self._url, min_size=2, max_size=self._connections, command_timeout=15, timeout=10

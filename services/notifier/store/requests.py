@@ -46,16 +46,19 @@ FORGET_APPOINTMENTS = (
     "UPDATE invitation SET contact = NULL, about = NULL, handle_hash = NULL, fingerprints = '{}', prints = '{}', "
     "changed_at = $2 WHERE appointment_id = ANY($1::uuid[])",
 )
-OF_PHONE = "EXISTS (SELECT 1 FROM jsonb_each_text(fingerprints) AS f WHERE f.value = ANY($1::text[]))"
-CHATS = "SELECT chat_id FROM telegram_account WHERE prints && $1::text[]"
+# `?|` over all values of the object: any fingerprint of the phone, under whichever key.
 FORGET_PHONES = (
-    f"UPDATE message SET contact = NULL, phone = NULL, secrets = NULL, fingerprints = '{{}}' WHERE {OF_PHONE}",  # noqa: S608 # own text
+    "UPDATE message SET contact = NULL, phone = NULL, secrets = NULL, fingerprints = '{}' "
+    "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
     "DELETE FROM outbox WHERE type = 'reply.received.v1' AND published_at IS NOT NULL AND "
-    f"(body::jsonb ->> 'subject')::uuid IN (SELECT reply_id FROM inbound_sms WHERE {OF_PHONE})",
-    f"UPDATE inbound_sms SET payload = NULL, phone = NULL, fingerprints = '{{}}' WHERE {OF_PHONE}",  # noqa: S608
+    "(body::jsonb ->> 'subject')::uuid IN (SELECT reply_id FROM inbound_sms "
+    "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[])",
+    "UPDATE inbound_sms SET payload = NULL, phone = NULL, fingerprints = '{}' "
+    "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
     "DELETE FROM suppression WHERE fingerprint = ANY($1::text[])",
-    f"DELETE FROM dialog WHERE chat_id IN ({CHATS})",  # noqa: S608
-    f"UPDATE telegram_update SET payload = NULL WHERE chat_id IN ({CHATS})",  # noqa: S608
+    "DELETE FROM dialog WHERE chat_id IN (SELECT chat_id FROM telegram_account WHERE prints && $1::text[])",
+    "UPDATE telegram_update SET payload = NULL "
+    "WHERE chat_id IN (SELECT chat_id FROM telegram_account WHERE prints && $1::text[])",
     "DELETE FROM telegram_account WHERE prints && $1::text[]",
 )
 OF_ERASED = "SELECT DISTINCT challenge_id FROM message WHERE appointment_id = ANY($1) AND challenge_id IS NOT NULL"

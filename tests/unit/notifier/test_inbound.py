@@ -52,7 +52,9 @@ def test_a_text_means(text: str, kind: Kind, code: str | None) -> None:
     assert (meaning.kind, meaning.code) == (kind, code)
 
 
-@pytest.mark.parametrize("text", ["482107 no", "stop 482107", "code nahi aaya 482107", "482107 नहीं", "I do not want 482107"])
+@pytest.mark.parametrize(
+    "text", ["482107 no", "stop 482107", "code nahi aaya 482107", "482107 नहीं", "I do not want 482107"]
+)
 def test_a_code_beside_a_word_of_refusal_never_confirms(text: str) -> None:
     assert understand(text).kind in {Kind.HELP, Kind.REFUSAL}
 

@@ -1,0 +1,1 @@
+"""Ways out: one provider a file."""
