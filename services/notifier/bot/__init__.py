@@ -1,0 +1,1 @@
+"""The Telegram edge: updates in, the dialog, its answers out."""

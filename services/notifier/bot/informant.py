@@ -1,0 +1,46 @@
+"""The bot's ear on Kafka: outcomes become answers, in the transaction that records them."""
+
+from collections.abc import Callable
+
+from services.notifier.bot.phrases import Phrases
+from services.notifier.service.telegram.outcomes import Outcomes
+from services.notifier.store.database import Connection
+from services.notifier.store.telegram.answers import Answers
+from services.notifier.store.telegram.dialog import Memory
+from shared.clock import Clock
+from shared.events import ChallengeEvent, PersonErased, ReplyJudged
+
+
+class Informant:
+    """Writes rows and calls nobody; the speaker says them."""
+
+    def __init__(
+        self, outcomes: Outcomes, phrases: Phrases, answers: Answers, clock: Clock, wake: Callable[[], None]
+    ) -> None:
+        """`wake` tells the speaker that something was committed."""
+        self._outcomes = outcomes
+        self._phrases = phrases
+        self._answers = answers
+        self._clock = clock
+        self._wake = wake
+
+    async def judged(self, tx: Connection, event: ReplyJudged) -> None:
+        """A reply was judged: its chat is answered, once."""
+        now = self._clock()
+        says = await self._outcomes.judged(Memory(tx), event, now)
+        await self._answers.put(tx, [self._phrases.calls(saying, now) for saying in says], now)
+
+    async def changed(self, tx: Connection, event: ChallengeEvent) -> None:
+        """A challenge was decided, somewhere: every question about it in Telegram says so."""
+        now = self._clock()
+        says = await self._outcomes.over(Memory(tx), event)
+        await self._answers.put(tx, [self._phrases.calls(saying, now) for saying in says], now)
+
+    async def erased(self, tx: Connection, event: PersonErased) -> None:
+        """A person is erased: their chats are forgotten, and nothing more is said there."""
+        prints = [print_ for phone in event.fingerprints for print_ in phone.values()]
+        await self._answers.erase(tx, prints)
+
+    def committed(self) -> None:
+        """Look now."""
+        self._wake()

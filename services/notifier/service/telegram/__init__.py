@@ -1,0 +1,1 @@
+"""Use cases of the Telegram dialog: linking an account, answering, outcomes, wishes."""

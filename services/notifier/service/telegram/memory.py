@@ -1,0 +1,56 @@
+"""What the dialog's use cases are given: the store inside one transaction, and the turn of one update."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.notifier.domain.telegram import Account, Dialog, Invited, Replied, Sender
+from shared.events import Event, Language
+
+
+class Memory(Protocol):
+    """Reads and writes of one transaction; what they mean stands at the store."""
+
+    async def dialog(self, chat_id: int) -> Dialog: ...
+    async def remember(self, chat_id: int, dialog: Dialog, now: datetime) -> None: ...
+    async def account(self, user_id: int) -> Account | None: ...
+    async def holders(self, prints: Collection[str]) -> Sequence[Account]: ...
+    async def bind(self, account: Account, phone: str, now: datetime) -> None: ...
+    async def release(self, user_id: int, now: datetime) -> None: ...
+    async def doubt(self, user_id: int, now: datetime) -> None: ...
+    async def speak(self, user_id: int, language: Language, now: datetime) -> None: ...
+    async def reach(self, chat_id: int, reachable: bool, now: datetime) -> None: ...
+    async def announce(self, user_id: int, wanted: bool, now: datetime) -> None: ...
+    async def by_handle(self, handle_hash: str) -> Invited | None: ...
+    async def invitation(self, challenge_id: UUID) -> Invited | None: ...
+    async def open_for(self, prints: Collection[str], now: datetime) -> Sequence[Invited]: ...
+    async def replied(
+        self, reply_id: UUID, chat_id: int, user_id: int, now: datetime, *,
+        message_id: int | None = None, challenge_id: UUID | None = None,
+    ) -> None: ...  # fmt: skip
+    async def pending(self, user_id: int, challenge_id: UUID, since: datetime) -> bool: ...
+    async def judged(self, reply_id: UUID, now: datetime) -> Replied | None: ...
+    async def questions(self, challenge_id: UUID) -> Sequence[tuple[int, int]]: ...
+    async def state(self, event: Event, now: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One update: what is known, who acts, which update it is, and when it is handled."""
+
+    memory: Memory
+    sender: Sender
+    update_id: int
+    now: datetime
+
+    async def known(self) -> tuple[Dialog, Account | None]:
+        """What is remembered of the chat, and the sender's account."""
+        return await self.memory.dialog(self.sender.chat_id), await self.memory.account(self.sender.user_id)
+
+    async def remember(self, dialog: Dialog, **changed: object) -> Dialog:
+        """Change what is remembered of the chat."""
+        new = dialog.model_copy(update=changed)
+        await self.memory.remember(self.sender.chat_id, new, self.now)
+        return new

@@ -1,0 +1,94 @@
+"""What otp decided, told where it was asked: the message whose button was pressed, and every other question."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.notifier.domain.message import Contact
+from services.notifier.domain.saying import Kind, Say, Saying
+from services.notifier.domain.telegram import Invited, Sender
+from services.notifier.service.telegram.linking import Linking
+from services.notifier.service.telegram.memory import Memory, Turn
+from shared.events import (
+    ChallengeClosed,
+    ChallengeEvent,
+    ChallengeExpired,
+    ChallengeLocked,
+    ChallengeRefused,
+    ChallengeVerified,
+    Outcome,
+    ReplyJudged,
+    Result,
+)
+
+_FINAL = {
+    ChallengeVerified: (Kind.RESULT, Result.VERIFIED),
+    ChallengeRefused: (Kind.RESULT, Result.REFUSED),
+    ChallengeLocked: (Kind.RESULT, Result.LOCKED),
+    ChallengeExpired: (Kind.EXPIRED, None),
+    ChallengeClosed: (Kind.CLOSED, None),
+}
+
+_KEEPS_BUTTONS = {Result.CODE_SENT, Result.WAIT, Result.LIMIT, Result.WRONG, Result.CODE_EXPIRED}
+"""The question stays as it is; this is said in a new message."""
+
+
+class Outcomes:
+    """Tells outcomes. Both ways to hear of one end in the same words, so that the second changes nothing."""
+
+    def __init__(self, linking: Linking) -> None:
+        self._linking = linking
+
+    async def judged(self, memory: Memory, event: ReplyJudged, now: datetime) -> Sequence[Saying]:
+        """The one outcome of a reply; nothing where the reply did not come by Telegram or was told before."""
+        place = await memory.judged(event.subject, now)
+        if place is None:
+            return []
+        sender = Sender(place.user_id, place.chat_id, private=True)
+        turn = Turn(memory, sender, 0, now)
+        dialog, account = await turn.known()
+        if not event.outcomes:
+            return [Say(Kind.NOTHING_OPEN, place.chat_id, sender.language(dialog, account))]
+        says: list[Saying] = []
+        if any(outcome.result is Result.VERIFIED for outcome in event.outcomes):
+            says += await self._linking.move(turn, dialog)
+        for outcome in event.outcomes:
+            invited = await memory.invitation(outcome.challenge_id)
+            language = sender.language(dialog, account, invited)
+            says.append(
+                Say(
+                    Kind.RESULT,
+                    place.chat_id,
+                    language,
+                    invited,
+                    self._contact(outcome, invited),
+                    message_id=None if outcome.result in _KEEPS_BUTTONS else place.message_id,
+                    result=_settled(outcome, invited),
+                    guesses_left=outcome.guesses_left,
+                    retry_at=outcome.retry_at,
+                )
+            )
+        return says
+
+    def _contact(self, outcome: Outcome, invited: Invited | None) -> Contact | None:
+        """Who recorded it, where the person has to turn to them."""
+        return self._linking.contact(invited) if invited and outcome.result is Result.LOCKED else None
+
+    async def over(self, memory: Memory, event: ChallengeEvent) -> Sequence[Saying]:
+        """A challenge was decided, in whatever way: every question about it in Telegram says so and loses its code
+        and buttons."""
+        kind, result = _FINAL[type(event)]
+        invited = await memory.invitation(event.subject)
+        says: list[Saying] = []
+        for chat_id, message_id in await memory.questions(event.subject):
+            sender = Sender(chat_id, chat_id, private=True)  # a private chat has its person's id
+            dialog, account = await memory.dialog(chat_id), await memory.account(chat_id)
+            language = sender.language(dialog, account, invited)
+            says.append(Say(kind, chat_id, language, invited, message_id=message_id, result=result))
+        return says
+
+
+def _settled(outcome: Outcome, invited: Invited | None) -> Result:
+    """`already` in the words of what it was: a second tap must not turn "done" into something else."""
+    if outcome.result is Result.ALREADY and invited is not None and invited.state in {"verified", "refused"}:
+        return Result(invited.state)
+    return outcome.result
