@@ -200,7 +200,7 @@ async def test_a_receipt_that_is_refused_comes_again(client: Client, receiver: R
     ],
 )
 async def test_a_send_that_twilio_refuses_is_refused_with_its_code(
-    client: Client, control: Control, fields: dict[str, str], code: int
+    client: Client, control: Control, fields: dict[str, Any], code: int
 ) -> None:
     with pytest.raises(TwilioRestException) as caught:
         await send(client, **fields)
