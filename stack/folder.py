@@ -114,11 +114,15 @@ def sweep(temporary: Path) -> None:
 
 
 def _lock(path: Path) -> int:
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    reach = 0o711 if os.geteuid() == 0 else 0o700
+    if not path.parent.exists():  # under the leash's umask nobody else, so not PostgreSQL's user, could pass through
+        path.parent.mkdir(parents=True)
+        path.parent.chmod(reach)
+    path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise FolderNotOurs(f"{path} is not a folder of this user; remove it or set BOOTHLINE_STATE to another folder")
-    path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    path.chmod(reach)
     descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
