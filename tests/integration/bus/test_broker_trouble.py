@@ -1,0 +1,102 @@
+"""A broker that dies, freezes, or comes back empty."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+import pytest
+
+from shared.bus import BusUnavailable, Consumer, Producer, cluster_id
+from shared.clock import utc_now
+from shared.events import PersonErased, encode
+from tests.contract.bus.scenery import Heard, erased, until
+from tests.integration.bus.conftest import MortalBroker
+
+
+async def _consumer(mortal: MortalBroker, stack: AsyncExitStack, heard: Heard) -> Consumer:
+    consumer = Consumer(mortal.connection, "group", {PersonErased: heard}, clock=utc_now, drain_timeout=2.0)
+    await stack.enter_async_context(consumer)
+    await consumer.joined()
+    return consumer
+
+
+async def test_invariant_10_publishing_to_a_dead_broker_fails_within_its_time_out(mortal: MortalBroker) -> None:
+    async with Producer(mortal.connection) as producer:
+        await producer.publish([encode(erased(1))])
+        mortal.kill()
+        async with asyncio.timeout(5):
+            with pytest.raises(BusUnavailable):
+                await producer.publish([encode(erased(2))])
+        async with asyncio.timeout(5):
+            with pytest.raises(BusUnavailable):
+                await producer.publish([encode(erased(3))])
+
+
+async def test_invariant_10_a_frozen_broker_costs_the_time_out_and_the_next_publish_after_it_succeeds(
+    mortal: MortalBroker,
+) -> None:
+    async with Producer(mortal.connection) as producer:
+        await producer.publish([encode(erased(1))])
+        mortal.signal(signal.SIGSTOP)
+        async with asyncio.timeout(10):
+            with pytest.raises(BusUnavailable):
+                await producer.publish([encode(erased(2))])
+        mortal.signal(signal.SIGCONT)
+        await producer.publish([encode(erased(3))])
+
+
+async def test_invariant_09_a_stop_after_the_death_of_the_broker_ends_in_bounded_time_and_raises_nothing(
+    mortal: MortalBroker,
+) -> None:
+    heard = Heard()
+    async with AsyncExitStack() as stack, Producer(mortal.connection) as producer:
+        consumer = await _consumer(mortal, stack, heard)
+        await producer.publish([encode(erased(number)) for number in range(100)])
+        await until(lambda: len(heard.finished) == 100)
+        mortal.kill()
+        async with asyncio.timeout(25):
+            await consumer.stop()
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_invariant_21_and_22_after_the_broker_came_back_empty_the_same_producer_and_consumer_go_on(
+    mortal: MortalBroker, stack: AsyncExitStack
+) -> None:
+    heard = Heard()
+    producer = await stack.enter_async_context(Producer(mortal.connection))
+    await _consumer(mortal, stack, heard)
+    await producer.publish([encode(erased("before"))])
+    await until(lambda: heard.versions("before") == [1])
+    first = await cluster_id(mortal.connection)
+    mortal.kill()
+    with pytest.raises(BusUnavailable):
+        await producer.publish([encode(erased("during"))])
+    await mortal.start()
+    assert await cluster_id(mortal.connection) != first
+    await _publish_again(producer, erased("before", 2))  # into the partition where the old broker's offsets were ahead
+    await until(lambda: heard.versions("before") == [1, 2], seconds=60)
+
+
+async def _publish_again(producer: Producer, event: PersonErased) -> None:
+    for _ in range(10):
+        try:
+            await producer.publish([encode(event)])
+        except BusUnavailable:
+            continue
+        return
+    raise AssertionError("the producer did not come back")
+
+
+async def test_a_consumer_that_starts_before_its_broker_joins_as_soon_as_there_is_one(
+    mortal: MortalBroker, stack: AsyncExitStack
+) -> None:
+    mortal.kill()
+    heard = Heard()
+    consumer = Consumer(mortal.connection, "group", {PersonErased: heard}, clock=utc_now, drain_timeout=2.0)
+    await stack.enter_async_context(consumer)
+    await until(lambda: consumer.health.problem == "broker")
+    assert not consumer.health.ready
+    await mortal.start()
+    await until(lambda: consumer.health.ready, seconds=30)
