@@ -28,6 +28,10 @@ demo: $(READY) ## start everything and let simulated workers confirm 60 appointm
 up: $(READY) ## start everything without simulated workers (KAFKA=host:port: on that Kafka)
 	@$(LAUNCH) up $(if $(KAFKA),--kafka '$(KAFKA)')
 
+.PHONY: sign-in
+sign-in: $(READY) ## print another one-time link to the portal of what is running
+	@$(PY) -m stack sign-in
+
 .PHONY: test
 test: $(READY) ## the default test suite, under 5 minutes (ARGS="-k word": only some)
 	@$(PY) -m pytest -m "not slow" $(ARGS)

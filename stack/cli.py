@@ -10,16 +10,18 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from stack import errand
 from stack.child import StartFailed
 from stack.embedded import BinariesMissing
 from stack.fixture import Size, write
 from stack.folder import FolderInUse, FolderNotOurs, RunFolder, run_path
 from stack.launcher import ProcessDied
 from stack.report import Report
-from stack.running import CHECKOUT, Options, Product, running, tell
+from stack.running import CHECKOUT, SIGN_IN, Options, Product, running, tell
 from stack.settings import StackSettings
 
 app = App(name="stack", help="Starts Boothline on servers of its own.", version_flags=[])
+_RUN = "run"
 Kafka = Annotated[str | None, Parameter(help="host:port of a Kafka to use instead of the embedded broker")]
 
 
@@ -49,6 +51,17 @@ def demo(*, once: bool = False, kafka: Kafka = None) -> int:
 
 
 @app.command
+def sign_in() -> int:
+    """Print another one-time link to the portal of what is running."""
+    try:
+        sys.stdout.write(errand.run(run_path(CHECKOUT, _RUN, StackSettings().state) / SIGN_IN))
+    except errand.NothingRuns as nothing:
+        Report(Console(stderr=True)).failure(str(nothing))
+        return 1
+    return 0
+
+
+@app.command
 def fixture(folder: Path, *, booths: int = 500, seed: int = 1) -> int:
     """Write a made-up state as units.csv and people.csv into `folder`."""
     write(Size(booths, seed), folder)
@@ -69,7 +82,7 @@ async def stay_up(folder: Callable[[], RunFolder], options: Options, report: Rep
 
 
 def _folder() -> RunFolder:
-    return RunFolder(run_path(CHECKOUT, "run", StackSettings().state))
+    return RunFolder(run_path(CHECKOUT, _RUN, StackSettings().state))
 
 
 def until_signal(work: Coroutine[object, object, int], report: Report) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,13 +36,13 @@ class Launcher:
 
     async def run(self, jobs: Iterable[Job], *, seconds: float = 60.0) -> None:
         """Runs `jobs` at the same time to their ends; raises `StartFailed` when one fails."""
-        started = [self._start(job.name, job.arguments, job.environment) for job in jobs]
+        started = [self._start(job) for job in jobs]
         await drive_async(together(child.finishing(seconds) for child in started))
 
     async def output(self, job: Job, *, seconds: float = 60.0) -> str:
         """Runs `job` and returns what it printed; that reaches no log, because it may be a secret."""
         path = self._folder.path / f"{job.name}.out"
-        child = self._start(job.name, job.arguments, job.environment, output=path)
+        child = self._start(job, path)
         try:
             await drive_async(child.finishing(seconds))
             return path.read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ class Launcher:
 
     def start(self, service: Service) -> None:
         """Starts `service` and goes on; from now on its death is noticed by `watch`."""
-        self.watched.append(self._start(service.name, service.arguments, service.environment))
+        self.watched.append(self._start(service))
 
     async def ready(self, services: Iterable[Service], *, seconds: float = READY_SECONDS) -> None:
         """Waits until all of them answer 200 on /ready; raises `StartFailed` or `ProcessDied`."""
@@ -99,12 +99,13 @@ class Launcher:
         for child in reversed(self._children):
             child.end(max(0.1, deadline - time.monotonic()))
 
-    def _start(
-        self, name: str, arguments: tuple[str, ...], environment: Mapping[str, str], output: Path | None = None
-    ) -> Child:
+    def command(self, what: Job | Service, output: Path | None = None) -> Command:
+        """How `what` is run: in the run folder, with its own settings and nothing of ours."""
         base = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONPATH": str(self._checkout), "PYTHONUNBUFFERED": "1"}
-        command = Command(name, arguments, self._folder.path, {**base, **environment}, output=output)
-        child = Child(command, self._folder)
+        return Command(what.name, what.arguments, self._folder.path, {**base, **what.environment}, output=output)
+
+    def _start(self, what: Job | Service, output: Path | None = None) -> Child:
+        child = Child(self.command(what, output), self._folder)
         self._children.append(child)
         return child
 

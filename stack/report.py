@@ -26,7 +26,7 @@ class Report:
         """A line as it is."""
         self.console.print(text, highlight=False, soft_wrap=True)
 
-    def failure(self, text: str) -> None:
+    def failure(self, text: str, *, what: str = "stopped") -> None:
         """What went wrong, without markup being read in it."""
-        self.console.print("stopped:", style="bold red", end=" ")
+        self.console.print(f"{what}:", style="bold red", end=" ")
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from stack import ports
 from stack.embedded import Embedded, Plan
 from stack.embedded.starting import drive_async
 from stack.endpoints import Endpoints, tunnel
+from stack.errand import keep
 from stack.folder import RunFolder
 from stack.keys import make_keys
 from stack.launcher import Launcher
@@ -21,6 +22,10 @@ from stack.settings import StackSettings
 CHECKOUT = Path(__file__).resolve().parent.parent
 SERVER_PORTS = {"postgres": 5633, "valkey": 6479, "kafka": 9192}
 """Beside the servers' own default ports, where somebody's real servers may listen."""
+
+
+SIGN_IN = "sign-in.json"
+"""In the run folder: the command that makes another sign-in link, with the registry's settings."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
             logs=str(folder.log),
         )
         endpoints.write(options.endpoints_file)
+        keep(launcher.command(started.sign_in), folder.path / SIGN_IN)
         try:
             yield Running(endpoints, launcher, started.services)
         finally:

@@ -46,6 +46,8 @@ class System:
     services: tuple[Service, ...]
     bootstrap: Job
     """Prints a JSON object with an API key and a sign-in link."""
+    sign_in: Job
+    """Prints another sign-in link: each opens the portal once, for 15 minutes."""
 
 
 def boothline(servers: Servers, ports: Mapping[str, int], keys: Keys, *, ephemeral: bool, log_level: str) -> System:
@@ -60,7 +62,8 @@ def boothline(servers: Servers, ports: Mapping[str, int], keys: Keys, *, ephemer
         Job(f"{name}-migrate", _module(name, "migrate"), environments[name]) for name in ("registry", "notifier")
     )
     bootstrap = Job("registry-bootstrap", _module("registry", "bootstrap", "--json"), environments["registry"])
-    return System(migrations, services, bootstrap)
+    sign_in = Job("registry-sign-in", _module("registry", "sign-in"), environments["registry"])
+    return System(migrations, services, bootstrap, sign_in)
 
 
 def _settings(

@@ -10,6 +10,9 @@ from stack.folder import RunFolder
 from stack.report import Report
 from stack.running import Options, Product, Running, running, tell
 
+_SHOWN = 12
+"""Failures that are told one by one: the first ones say what is wrong."""
+
 
 async def perform(
     folder: Callable[[], RunFolder], options: Options, report: Report, product: Product, *, once: bool
@@ -45,12 +48,15 @@ async def _play(system: Running, report: Report) -> Score:
 def _tell_score(score: Score, report: Report, seconds: float) -> None:
     report.console.print(table(score))
     report.line(_summary(score, seconds))
-    for sentence in score.failures():
-        report.failure(sentence)
+    failures = score.failures()
+    for sentence in failures[:_SHOWN]:
+        report.failure(sentence, what="not as expected")
+    if len(failures) > _SHOWN:
+        report.line(f".. and {len(failures) - _SHOWN} more.")
 
 
 def _summary(score: Score, seconds: float) -> str:
     verified, refused = score.count("verified"), score.count("refused")
     if score.good:
         return f"{len(score.lines)} appointments: {verified} verified, {refused} refused, as expected; {seconds:.0f} s."
-    return f"{len(score.lines)} appointments: {verified} verified, {refused} refused; not as expected:"
+    return f"{len(score.lines)} appointments: {verified} verified, {refused} refused."

@@ -30,7 +30,8 @@ def fake_system(fault: str) -> Product:
 
         migrate = Job("registry-migrate", (sys.executable, FAKE, "registry", "migrate"), {})
         bootstrap = Job("registry-bootstrap", (sys.executable, "-c", SAYS), {})
-        return System((migrate,), (service("registry", ""), service("otp", fault)), bootstrap)
+        sign_in = Job("registry-sign-in", (sys.executable, "-c", "print('http://127.0.0.1/again')"), {})
+        return System((migrate,), (service("registry", ""), service("otp", fault)), bootstrap, sign_in)
 
     return Product(system, no_topics)
 

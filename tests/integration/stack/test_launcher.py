@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from stack.running import SERVER_PORTS
+from stack import errand
+from stack.running import SERVER_PORTS, SIGN_IN
 from stack.services import DEFAULT_PORTS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -225,3 +226,17 @@ def test_children_get_their_own_settings_and_nothing_of_ours(
     assert stat.S_IMODE((home / "run" / "log" / "otp.log").stat().st_mode) == 0o600
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=30)
+
+
+def test_another_sign_in_link_can_be_had_while_it_runs(
+    home: Path, launch: Callable[..., subprocess.Popen[str]]
+) -> None:
+    process = launch()
+    endpoints(home, process)
+    left = home / "run" / SIGN_IN
+    assert errand.run(left) == "http://127.0.0.1/again\n"
+    assert stat.S_IMODE(left.stat().st_mode) == 0o600
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    with pytest.raises(errand.NothingRuns, match="make demo"):
+        errand.run(left)
