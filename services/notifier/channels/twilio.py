@@ -118,7 +118,7 @@ class Twilio:
         self._account = account
         self._write = write
         self._clock = clock
-        self._auth = aiohttp.BasicAuth(account.sid, account.token)
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(account.sid, account.token)}
         self._url = f"{account.base_url.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages.json"
 
     @property
@@ -155,7 +155,7 @@ class Twilio:
         """POST it once. Raises SendFailure: retry only where no byte of the request can have been read."""
         try:
             async with self._session.post(
-                self._url, data=self.form(outgoing), auth=self._auth, allow_redirects=False, timeout=_TIMEOUT
+                self._url, data=self.form(outgoing), headers=self._headers, allow_redirects=False, timeout=_TIMEOUT
             ) as response:
                 body = await response.read()
                 return self._answered(response.status, response.headers.get("Retry-After"), body)
