@@ -1,0 +1,53 @@
+"""The process: where it listens, what it lets in, how it ends."""
+
+import threading
+
+import httpx
+import pytest
+
+from tests.integration.sandbox.conftest import Client, free_port, start, stop, wait_until_up
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org"])  # noqa: S104 - the point of the test
+def test_it_refuses_to_listen_beyond_this_machine_with_a_sentence(host: str) -> None:
+    process = start(free_port(), SANDBOX_HOST=host)
+    _, written = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert written == "SANDBOX_HOST: the sandbox listens on loopback only: set SANDBOX_HOST to 127.0.0.1\n"
+
+
+def test_it_ends_soon_on_sigterm_although_a_long_poll_and_a_live_page_are_open() -> None:
+    port = free_port()
+    process = start(port)
+    url = f"http://127.0.0.1:{port}"
+    wait_until_up(url)
+    poll = threading.Thread(target=lambda: httpx.get(f"{url}/bot1:abc/getUpdates?timeout=50", timeout=60))
+    with httpx.Client(timeout=60) as http, http.stream("GET", f"{url}/live") as live:
+        lines = live.iter_lines()
+        assert next(lines) == "event: hello"
+        poll.start()
+        httpx.post(f"{url}/control/phones", json={"phone": "+915550000210", "name": "x"})
+        assert stop(process) == ""
+    poll.join(timeout=10)
+    assert process.returncode == 0
+
+
+def test_only_the_fixed_token_is_accepted_when_there_is_one() -> None:
+    port = free_port()
+    process = start(port, SANDBOX_TELEGRAM_TOKEN="1:right-token")
+    url = f"http://127.0.0.1:{port}"
+    wait_until_up(url)
+    try:
+        assert httpx.get(f"{url}/bot1:right-token/getMe").json()["ok"] is True
+        refused = httpx.get(f"{url}/bot1:wrong-token/getMe")
+        assert (refused.status_code, refused.json()["description"]) == (401, "Unauthorized")
+    finally:
+        assert stop(process) == ""
+
+
+def test_a_page_of_another_site_and_a_foreign_host_name_are_kept_out(client: Client) -> None:
+    form = {"name": "x", "phone": "+915550000999"}
+    assert client.post("/phones", data=form, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert client.get("/", headers={"Host": "localhost:1"}).status_code == 200
+    assert client.post("/phones", data=form, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
