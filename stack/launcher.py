@@ -82,16 +82,14 @@ class Launcher:
 
     async def while_all_live(self, work: Coroutine[object, object, T]) -> T:
         """The result of `work`; raises `ProcessDied` as soon as a watched process ends before."""
-        watching, working = asyncio.create_task(self.watch()), asyncio.create_task(work)  # noqa: TID251  both end here
         try:
-            await asyncio.wait({watching, working}, return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                watching.result()
-            return await working
-        finally:
-            watching.cancel()
-            working.cancel()
-            await asyncio.gather(watching, working, return_exceptions=True)
+            async with asyncio.TaskGroup() as group:
+                working = group.create_task(work)
+                watching = group.create_task(self.watch())
+                working.add_done_callback(lambda _: watching.cancel())
+        except* ProcessDied as died:
+            raise died.exceptions[0] from None
+        return working.result()
 
     def stop(self) -> None:
         """Stops the services in reverse order, within `STOP_SECONDS` altogether."""
