@@ -1,6 +1,7 @@
 """The whole system on real servers, in real processes, once for all end-to-end tests of a run."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -11,13 +12,18 @@ import pytest
 from rich.console import Console
 
 from stack.endpoints import Endpoints
+from stack.fixture import Size, booths, table
 from stack.folder import fresh_test_folder
 from stack.launcher import Launcher
 from stack.product import BOOTHLINE
 from stack.report import Report
 from stack.running import Options, running
 from stack.services import Service
+from stack.settings import ServersUnderTest
 from tests.e2e.world import Appointee, Phones, Registry
+
+BOOTHS = 300
+"""One for each test, and some to spare."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class System:
     services: dict[str, Service]
     logs: Path
     runner: asyncio.Runner
+    kafka_is_embedded: bool
 
     @property
     def registry(self) -> Registry:
@@ -58,24 +65,29 @@ class System:
             self.runner.run(self.launcher.ready([self.services[name]]))
 
 
+@contextlib.contextmanager
+def started(folder: Path) -> Iterator[System]:
+    """Everything from nothing, with units to record on; stopped at the end."""
+    run_folder = fresh_test_folder()
+    options = Options(kafka=ServersUnderTest().kafka, endpoints_file=folder / "endpoints.json")
+    with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet:
+        context = running(run_folder, options, Report(Console(file=quiet)), BOOTHLINE)
+        up = runner.run(context.__aenter__())
+        try:
+            services = {service.name: service for service in up.services}
+            system = System(up.endpoints, up.launcher, services, run_folder.log, runner, options.kafka is None)
+            system.registry.load(table(booths(Size(BOOTHS))))
+            yield system
+        finally:
+            runner.run(context.__aexit__(None, None, None))
+            run_folder.close()
+
+
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Everything, started once; tests use units, posts and phones of their own."""
-    folder = fresh_test_folder()
-    options = Options(
-        kafka=os.environ.get("TEST_KAFKA"),  # noqa: TID251 - the one variable that the tests' launcher takes over
-        endpoints_file=tmp_path_factory.mktemp("endpoints") / "endpoints.json",
-    )
-    with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet:
-        started = running(folder, options, Report(Console(file=quiet)), BOOTHLINE)
-        up = runner.run(started.__aenter__())
-        try:
-            yield System(
-                up.endpoints, up.launcher, {service.name: service for service in up.services}, folder.log, runner
-            )
-        finally:
-            runner.run(started.__aexit__(None, None, None))
-            folder.close()
+    with started(tmp_path_factory.mktemp("system")) as system:
+        yield system
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +95,20 @@ def _numbers() -> Iterator[int]:
     return iter(range(1, 100_000))
 
 
+@pytest.fixture(scope="session")
+def _booths() -> Iterator[str]:
+    return iter([booth.code for booth in booths(Size(BOOTHS))])
+
+
+@pytest.fixture
+def unit(_booths: Iterator[str]) -> str:
+    """Code of a booth of this test alone."""
+    return next(_booths)
+
+
 @pytest.fixture
 def appointee(_numbers: Iterator[int], system: System) -> Appointee:
-    """A person of this test alone, with a phone without Telegram."""
+    """A person of this test alone, with a phone and a Telegram account that never met the bot."""
     who = Appointee(next(_numbers))
-    system.phones.add(who, telegram=False)
+    system.phones.add(who)
     return who

@@ -1,14 +1,16 @@
 """The running system as its users meet it: a recorder's API, the phones of the sandbox, the confirm page."""
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 NOTICE = {"version": "1", "language": "hi", "at": "2026-11-24T09:00:00Z"}
+T = TypeVar("T")
 Json = dict[str, Any]
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LINK = re.compile(r"https?://\S+/c/[A-Za-z0-9_-]+")
@@ -38,6 +40,10 @@ def _letters(number: int, alphabet: str) -> str:
     return "".join(alphabet[int(digit)] for digit in f"{number:06d}")
 
 
+class Away(AssertionError):
+    """A service answered that it cannot now."""
+
+
 class Registry:
     """What a recorder does."""
 
@@ -57,6 +63,17 @@ class Registry:
         }
         headers = {"idempotency-key": key} if key else {}
         return good(self.http.post("/v1/appointments", json=body, headers=headers))
+
+    def load(self, units: str) -> None:
+        """Import units and wait until they are there."""
+        job = good(self.http.post("/v1/imports/units", params={"preset": "in-mp-2014"}, content=units.encode()))
+        path = f"/v1/imports/{job['id']}"
+        until(lambda: good(self.http.get(path))["state"] == "done", "the units are imported")
+
+    def until_state(self, appointment: str, *states: str, timeout: float = 30) -> str:
+        """Wait for one of `states`."""
+        until(lambda: self.state(appointment) in states, f"state is one of {states}", timeout)
+        return self.state(appointment)
 
     def appointment(self, appointment: str) -> Json:
         """As the API shows it."""
@@ -141,6 +158,8 @@ class ConfirmPage:
     def open(self, suffix: str = "") -> str:
         """The page."""
         response = self.http.get(self.path + suffix)
+        if response.status_code >= 500:
+            raise Away(response.text)
         assert response.status_code == 200, response.text
         return response.text
 
@@ -179,6 +198,27 @@ def handle_in(sms: Mapping[str, Any]) -> str:
 
 def good(response: httpx.Response) -> Json:
     """The JSON of a good response; a refusal fails the test with what it says."""
+    if response.status_code >= 500:
+        raise Away(f"{response.status_code} {response.text}")
     assert response.status_code < 400, f"{response.status_code} {response.text}"
     body: Json = response.json() if response.content else {}
     return body
+
+
+def until(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
+    """Wait for a condition; fails the test with `what` did not come true."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+def patiently(act: Callable[[], T], timeout: float = 60) -> T:
+    """Do it again while a service that was killed is away: no connection, or a 5xx answer."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return act()
+        except (httpx.TransportError, Away):
+            assert time.monotonic() < deadline, f"away for {timeout:.0f} s"
+            time.sleep(0.2)
