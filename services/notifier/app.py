@@ -26,7 +26,8 @@ from services.notifier.service.metrics import Metrics
 from services.notifier.service.opening import Opener
 from services.notifier.service.receipts import Receipts
 from services.notifier.service.requests import Requests
-from services.notifier.service.sender import Parts, Sender, watch_leases
+from services.notifier.service.sender import Sender, watch_leases
+from services.notifier.service.sending import Parts
 from services.notifier.settings import Settings
 from services.notifier.store.database import Database
 from services.notifier.store.inbound import Inbound

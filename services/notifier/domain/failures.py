@@ -67,10 +67,9 @@ class Requeue:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """This channel is done with the message; the next one is tried if there is one."""
+    """This channel is done with the message; the next one is tried at once if there is one."""
 
     reason: Reason
-    next_channel: bool
     suppress: bool = False
 
 
@@ -92,12 +91,8 @@ def decide(failure: SendFailure, transient: int, now: datetime, jitter: float = 
             return Requeue(now + timedelta(seconds=rest), counts=False, pause=rest)
         case Class.RETRY if transient + 1 < MAX_TRANSIENT:
             return Requeue(now + timedelta(seconds=backoff(transient, jitter)), counts=True)
-        case Class.RETRY:
-            return GiveUp(failure.reason, next_channel=True)
-        case Class.STOP:
-            return GiveUp(failure.reason, next_channel=True, suppress=failure.suppress)
         case _:
-            return GiveUp(failure.reason, next_channel=True, suppress=failure.suppress)
+            return GiveUp(failure.reason, suppress=failure.suppress)
 
 
 def backoff(failures: int, jitter: float) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from uuid import UUID
 
 from services.notifier.domain.delivery import Settlement
 from services.notifier.domain.message import Accepted, Letter, Link, Message, Outgoing
@@ -71,6 +72,9 @@ class Ledger(Protocol):
 
     async def claim(self, lane: Lane, limit: int, now: datetime, visible: timedelta) -> list[Message]:
         """Up to `limit` due messages of the lane; nobody else gets them for `visible`."""
+
+    async def release(self, ids: Collection[UUID], now: datetime) -> None:
+        """Give claimed messages back that were not sent."""
 
     async def stamp(self, stamps: Sequence[Settlement], now: datetime, lease: timedelta) -> list[bool]:
         """Commit the intent to send; False: not ours any more."""

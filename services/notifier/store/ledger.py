@@ -36,6 +36,8 @@ WITH due AS (
 UPDATE message SET not_before = $3 FROM due WHERE message.id = due.id RETURNING message.*
 """
 
+RELEASE = "UPDATE message SET not_before = $2 WHERE id = ANY($1::uuid[]) AND state = 'queued' AND not_before > $2"
+
 # The intent, committed before the call. `tries` is the fence: of two processes that claimed one row, one stamps.
 STAMP = """
 UPDATE message SET state = 'sending', tries = message.tries + 1, channel = new.channel, provider = new.provider,
@@ -127,6 +129,11 @@ class Ledger:
         async with self._database.connection() as db:
             rows = await db.fetch(CLAIM, lane.value, now, now + visible, limit)
         return [message_of(row) for row in sorted(rows, key=lambda row: row["created_at"])]
+
+    async def release(self, ids: Collection[UUID], now: datetime) -> None:
+        """Give claimed messages back that were not sent: they are due at once."""
+        async with self._database.connection() as db:
+            await db.execute(RELEASE, list(ids), now)
 
     async def stamp(self, stamps: Sequence[Settlement], now: datetime, lease: timedelta) -> list[bool]:
         """Write the intent to send; committed when this returns. False: somebody else has it, or it was dropped."""
