@@ -30,6 +30,11 @@ class Failure(Exception):
         self.details = details
         super().__init__(self.message)
 
+    def at(self, field: str) -> "Failure":
+        """The same failure, naming the input at fault as the caller knows it."""
+        self.field = field
+        return self
+
     @property
     def template(self) -> str:
         """The message before its details are filled in, on one line: the key into the message catalogues."""
