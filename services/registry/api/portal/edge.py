@@ -128,7 +128,11 @@ class Edge:
         class PageRoute(APIRoute):
             def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
                 handle = super().get_route_handler()
-                return lambda request: edge.serve(request, handle)
+
+                async def guarded(request: Request) -> Response:
+                    return await edge.serve(request, handle)
+
+                return guarded
 
         return PageRoute
 

@@ -1,0 +1,41 @@
+"""The registry's API and portal in a process of its own, without a broker: `python -m ...serve` with REGISTRY_* set."""
+
+import asyncio
+import sys
+
+from services.registry.api import routes
+from services.registry.api.site import build_site
+from services.registry.app import build_service
+from services.registry.settings import Settings
+from services.registry.store.database import open_database
+from services.registry.store.portal import PortalReads
+from services.registry.store.queries import load_queries
+from shared import log
+from shared.clock import utc_now
+from shared.lifecycle import Lifecycle, Wakeup
+from shared.telemetry import new_registry
+from shared.web import create_web, serving
+
+
+async def serve(settings: Settings) -> None:
+    """Until a signal; says the port on stdout."""
+    async with Lifecycle() as life:
+        pages = Wakeup()
+        database = await life.enter(
+            open_database(settings.database_url.get_secret_value(), load_queries(), size=10, timeout=30)
+        )
+        service = build_service(settings, database, pages.wake)
+        web = create_web("registry", new_registry(), {"database": database.probe}, body_limits={"/imports": 10_000_000})
+        web.include_router(routes(service, utc_now))
+        site = build_site(service, PortalReads(database), utc_now, pages)
+        web.include_router(site.router)
+        port = await life.enter(serving(web, settings.host, settings.port, life.tasks, grace=2))
+        await life.enter(site.hub.running(life.tasks))
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+        await life.until_stopped()
+
+
+if __name__ == "__main__":
+    log.configure("registry", "warning")
+    asyncio.run(serve(Settings()))
