@@ -5,9 +5,19 @@ from typing import Literal
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from services.otp.domain.challenge import Answer, Challenges, DeliveryStatus, Glimpse, Moved, Opening, Proof, Reply
+from services.otp.domain.challenge import (
+    Answer,
+    BadEvidence,
+    Challenges,
+    DeliveryStatus,
+    Glimpse,
+    Moved,
+    Opening,
+    Proof,
+    Reply,
+)
 from services.otp.domain.codes import Candidate, Codes, counting_fingerprint, hash_of
 from services.otp.domain.page import Shown
 from services.otp.domain.policy import Policy, contact_is_fresh, invitation_ends
@@ -90,9 +100,10 @@ class Otp:
         )
 
     async def judge(self, event: ReplyReceived, now: datetime) -> tuple[Outcome, ...]:
-        """Judge a reply once, the same answer however often it comes. Raises CannotOpen, Unavailable, Moved."""
+        """Judge a reply once, the same answer however often it comes. Raises CannotOpen,
+        BadEvidence, Unavailable, Moved."""
         opened = self._sealer.open(event.evidence, sender="notifier", subject=str(event.subject), field="evidence")
-        evidence = _EVIDENCE.validate_python(opened)
+        evidence = _evidence(opened)
         for _ in range(_TRIES):
             outcomes = await self._challenges.judge(await self._reply(event, evidence, now), now)
             if outcomes is not None:
@@ -204,6 +215,14 @@ class Otp:
     async def republish_all(self, now: datetime) -> int:
         """The same for everything that is kept."""
         return await self.republish(now - timedelta(seconds=self._policy.kept), now)
+
+
+def _evidence(opened: object) -> Evidence:
+    try:
+        return _EVIDENCE.validate_python(opened)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise BadEvidence(problem=".".join(map(str, first["loc"])) + ": " + first["type"]) from None
 
 
 def _asking(event: AppointmentInvited) -> str:

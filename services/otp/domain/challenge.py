@@ -26,6 +26,13 @@ class Moved(Failure):
     retry = Retry.LATER
 
 
+class BadEvidence(Failure):
+    """A reply's sealed evidence is not what the contract says: {problem}."""
+
+    code = "evidence"
+    alarm = True
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """One cycle of an appointment, ready for the script. Texts in `asking` and `page` are kept as given."""

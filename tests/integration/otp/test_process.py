@@ -13,7 +13,7 @@ import pytest
 from nacl.public import PrivateKey
 
 from shared import ids
-from shared.bus import Connection, Consumer, Context, Producer, ensure_topics
+from shared.bus import Connection, Consumer, Context, Handlers, Producer, ensure_topics
 from shared.clock import utc_now
 from shared.events import ChallengeVerified, Event, MessageRequested, encode
 from shared.seal import Sealer
@@ -80,7 +80,7 @@ async def _answers(url: str, process: asyncio.subprocess.Process, log: Path) -> 
             except httpx.TransportError:
                 pass
             await asyncio.sleep(0.1)
-    pytest.fail(log.read_text())
+    pytest.fail(log.read_text())  # noqa: ASYNC240 # the test ends here
 
 
 async def test_from_a_recorded_appointment_to_a_verified_challenge(
@@ -92,7 +92,7 @@ async def test_from_a_recorded_appointment_to_a_verified_challenge(
     async def hear(event: Event, _: Context) -> None:
         await heard.put(event)
 
-    handlers = {MessageRequested: hear, ChallengeVerified: hear}
+    handlers: Handlers = {MessageRequested: hear, ChallengeVerified: hear}
     async with Producer(connection) as producer, Consumer(connection, "test", handlers, clock=utc_now):
         appointment = world.recorded()
         await producer.publish([encode(appointment)])

@@ -1,0 +1,178 @@
+"""The outbox: nothing is lost, nothing is stuck, and nothing secret lies in Valkey."""
+
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from services.otp.domain.policy import Policy
+from services.otp.relay import Composer, Relay, RelayMetrics
+from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
+from services.otp.store import outbox as outbox_module
+from services.otp.store.scripts import ValkeyUnavailable
+from shared.bus import BusUnavailable, Unpublishable
+from shared.events import ChallengeOpened, Event, MessageRequested, Record, decode
+from shared.lifecycle import Tasks
+from shared.telemetry import continue_trace, current_trace
+from tests.integration.otp.world import World, wrong_code
+
+
+async def test_while_the_broker_is_away_entries_wait_and_then_go_out_in_order(world: World) -> None:
+    await world.otp.open(world.recorded(), world.now)
+    world.topics.failing = BusUnavailable()
+    await world.outbox.prepare(world.now)
+    with pytest.raises(BusUnavailable):
+        await world.relay.publish(await world.outbox.take(10))
+    world.topics.failing = None
+    assert [type(event) for event in await world.published()] == [ChallengeOpened, MessageRequested]
+    assert await world.valkey.xlen("otp:outbox") == 0
+
+
+async def test_a_running_relay_outlives_an_absent_broker(world: World) -> None:
+    world.topics.failing = BusUnavailable()
+    async with Tasks() as tasks:
+        tasks.spawn(world.relay.run(), "relay")
+        await world.otp.open(world.recorded(), world.now)
+        async with asyncio.timeout(10):
+            while not await world.valkey.exists("otp:outbox") or not (await _pending(world.valkey)):
+                await asyncio.sleep(0.01)
+            world.topics.failing = None
+            while len(world.topics.records) < 2 or await world.valkey.xlen("otp:outbox"):
+                await asyncio.sleep(0.01)
+
+
+async def _pending(valkey: Redis) -> int:
+    return int((await valkey.xpending("otp:outbox", "relay"))["pending"])
+
+
+async def test_entries_of_a_dead_relay_are_taken_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await world.otp.open(world.recorded(), world.now)
+    await world.outbox.prepare(world.now)
+    dead = Outbox(world.valkey, world.scripts, "dead")
+    assert len(await dead.take(10)) == 2
+    assert await world.outbox.take_over(10) == []
+    monkeypatch.setattr(outbox_module, "DEAD_AFTER_MS", 0)
+    assert await world.relay.publish(await world.outbox.take_over(10)) == 2
+    assert len(world.topics.records) == 2
+
+
+async def test_two_relays_publish_everything_once(world: World) -> None:
+    other = Outbox(world.valkey, world.scripts, "other")
+    composer = Composer(world.codes, world.seal["otp"], "https://c.example.org")
+    second = Relay(other, composer, world.topics, RelayMetrics(CollectorRegistry()), world.clock)
+    for number in range(30):
+        await world.otp.open(world.recorded(phone=f"+9155500{number:05}"), world.now)
+    async with Tasks() as tasks:
+        tasks.spawn(world.relay.run(), "one")
+        tasks.spawn(second.run(), "two")
+        async with asyncio.timeout(10):
+            while len(world.topics.records) < 60:
+                await asyncio.sleep(0.01)
+    ids = [dict(record.headers)["ce_id"] for record in world.topics.records]
+    assert len(set(ids)) == len(ids) == 60
+
+
+async def test_an_entry_that_cannot_be_built_is_set_aside_and_holds_nothing_up(world: World) -> None:
+    await world.valkey.xadd("otp:outbox", {"type": "nonsense.v1", "body": "{}", "asking": "", "trace": ""})
+    await world.otp.open(world.recorded(), world.now)
+    assert len(await world.published()) == 2
+    parked = await world.valkey.xrange("otp:outbox.parked")
+    assert [fields["problem"] for _, fields in parked] == ["KeyError"]
+    assert await world.valkey.xlen("otp:outbox") == 0
+
+
+async def test_a_record_that_the_broker_refuses_is_set_aside_alone(world: World) -> None:
+    class Picky:
+        sent: list[Record] = []  # noqa: RUF012 # of this test alone
+
+        async def publish(self, records: list[Record]) -> None:
+            if any(record.topic == "notifier.urgent" for record in records):
+                raise Unpublishable(problem="too large")
+            self.sent.extend(records)
+
+    await world.otp.open(world.recorded(), world.now)
+    picky = Picky()
+    composer = Composer(world.codes, world.seal["otp"], "https://c.example.org")
+    relay = Relay(world.outbox, composer, picky, RelayMetrics(CollectorRegistry()), world.clock)  # type: ignore[arg-type]
+    await world.outbox.prepare(world.now)
+    await relay.publish(await world.outbox.take(10))
+    assert [record.topic for record in picky.sent] == ["otp.challenges"]
+    assert await world.valkey.xlen("otp:outbox.parked") == 1
+
+
+async def test_a_lost_stream_is_made_anew(world: World) -> None:
+    async with Tasks() as tasks:
+        tasks.spawn(world.relay.run(), "relay")
+        async with asyncio.timeout(10):
+            while not await world.valkey.exists("otp:outbox"):
+                await asyncio.sleep(0.01)
+            await world.valkey.delete("otp:outbox")
+            await world.otp.open(world.recorded(), world.now)
+            while len(world.topics.records) < 2:
+                await asyncio.sleep(0.01)
+
+
+async def test_the_trace_of_the_request_goes_with_the_event(world: World) -> None:
+    trace = continue_trace(None)
+    token = current_trace.set(trace)
+    await world.otp.open(world.recorded(), world.now)
+    current_trace.reset(token)
+    await world.published()
+    assert {dict(record.headers)["traceparent"] for record in world.topics.records} == {trace.encode()}
+
+
+async def test_no_code_handle_phone_or_link_is_anywhere_in_valkey_or_in_a_record(world: World) -> None:
+    sent = await world.opened(phone="+915550004321")
+    in_topics = b"".join(record.value for record in world.topics.records)
+    await world.otp.judge(world.code_reply(wrong_code(sent.code or "", 5), "+915550004321"), world.now)
+    world.later(seconds=60)
+    await world.otp.ask(sent.handle, "form", world.now)
+    held = str(await world.everything())  # the outbox is full at this moment
+    assert "message.requested.v1" in held
+    await world.otp.judge(world.code_reply(sent.code or "", "+915550004321"), world.now)
+    await world.published()
+    in_topics += b"".join(record.value for record in world.topics.records)
+    everything = held + str(await world.everything()) + in_topics.decode()
+    for secret in (sent.code, sent.handle, "5550004321", "अनीता"):
+        assert secret
+        assert secret not in everything
+
+
+async def test_an_entry_is_composed_the_same_after_a_key_rotation(world: World) -> None:
+    await world.otp.open(world.recorded(), world.now)
+    await world.outbox.prepare(world.now)
+    entries = await world.outbox.take(10)
+    world.use_keys({"k1": b"1" * 32, "k2": b"2" * 32})
+    await world.relay.publish(entries)
+    (sent,) = world.messages([event for event in await decoded(world) if isinstance(event, MessageRequested)])
+    assert sent.code == world.codes.code("k1", sent.event.challenge_id, 1)  # type: ignore[arg-type]
+
+
+async def decoded(world: World) -> list[Event]:
+    """What was published."""
+    return [decode(record.value, record.headers) for record in world.topics.records]
+
+
+async def test_with_short_times_valkey_is_empty_again_in_the_end(valkey: Redis) -> None:
+    """otp.md rule 25, with the real clock of the server: after the kept times not a key is left."""
+    policy = Policy(kept=1, reply_kept=1, per_number=((5, 1), (10, 1)), invitation=1, code_margin=0)
+    world = World(valkey, policy)
+    before = await valkey.dbsize()
+    for number in range(50):
+        sent = await world.opened(phone=f"+9155500{number:05}")
+        await world.otp.judge(world.code_reply(sent.code or "", f"+9155500{number:05}"), world.now)
+    await world.published()
+    assert await valkey.dbsize() > 100
+    async with asyncio.timeout(20):
+        while await valkey.dbsize() > before:
+            await asyncio.sleep(0.1)
+
+
+async def test_valkey_away_is_said_as_such(world: World) -> None:
+    async with open_valkey("redis://127.0.0.1:1/0") as nowhere:
+        challenges = ValkeyChallenges(nowhere, Scripts(nowhere, Policy()))
+        with pytest.raises(ValkeyUnavailable):
+            await challenges.close(world.recorded().subject, 1, world.recorded().subject, world.now)
+        with pytest.raises(ValkeyUnavailable):
+            await challenges.due(world.now, 1)
