@@ -18,17 +18,22 @@ ALL_TOPICS = (*TOPICS, *(topic.dead for topic in TOPICS))
 _EXISTS = 36
 _READY_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
+_REPLICAS = 3
 
 
-async def ensure_topics(connection: Connection, topics: Sequence[Topic] = ALL_TOPICS, replicas: int = -1) -> list[str]:
+async def ensure_topics(
+    connection: Connection, topics: Sequence[Topic] = ALL_TOPICS, replicas: int | None = None
+) -> list[str]:
     """Create what is missing and return its names; wait until every partition has a leader. May be run by several at
-    once. `replicas`: -1 is the broker's default. Raises BusUnavailable, TopicUnfit (also where an existing topic has
-    other partitions or retention)."""
+    once. `replicas`: None is three, or one per broker where there are fewer (the broker's own default, -1, needs
+    CreateTopics v4; aiokafka speaks v3). Raises BusUnavailable, TopicUnfit (also where an existing topic has other
+    partitions or retention)."""
     async with admin(connection) as client:
         known = {topic["topic"] for topic in await client.describe_topics()}
         missing = [topic for topic in topics if topic.name not in known]
         if missing:
-            await _create(client, missing, 1 if connection.ephemeral else replicas)
+            brokers = len((await client.describe_cluster())["brokers"])
+            await _create(client, missing, replicas or min(_REPLICAS, brokers))
         await _settled(client, topics)
         if not connection.ephemeral:
             await _check_retention(client, topics)
