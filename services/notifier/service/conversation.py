@@ -205,4 +205,3 @@ def _verdict(kind: str, told: Outcome | None, known: Known | None, now: datetime
         guesses_left=told.guesses_left if told else None,
         retry_minutes=minutes,
     )
-

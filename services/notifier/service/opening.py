@@ -36,9 +36,7 @@ class Opener:
         sender = SECRETS_FROM.get(message.template)
         if message.secrets is None or sender is None:
             return Secrets()
-        return secrets_of(
-            self._sealer.open(message.secrets, sender=sender, subject=str(message.id), field="secrets")
-        )
+        return secrets_of(self._sealer.open(message.secrets, sender=sender, subject=str(message.id), field="secrets"))
 
 
 def phone_of(reply_id: object) -> str:

@@ -18,6 +18,8 @@ SCRIPT = (Path(__file__).parent / "lua" / "pace.lua").read_text(encoding="utf-8"
 SECOND = 1_001
 """Milliseconds of a second, rounded up: moments are whole milliseconds, and two of them may be 0.9 ms closer."""
 MINUTE = 60_001
+QUEUED_SECONDS = 1.0
+"""What a caller is told that waited in vain behind others of its lane."""
 
 
 class PacingUnavailable(Unavailable):
@@ -63,18 +65,23 @@ class Pacing:
         PacingUnavailable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + at_most
+        head = self._heads[credential, lane]
         while True:
             try:
-                async with asyncio.timeout_at(deadline), self._heads[credential, lane]:
-                    wait, by_chat = await self._ask(credential, chat, lane, cost)
-                    while wait and not by_chat and loop.time() + wait <= deadline:
-                        await asyncio.sleep(wait)
-                        wait, by_chat = await self._ask(credential, chat, lane, cost)
+                async with asyncio.timeout_at(deadline):
+                    await head.acquire()
             except TimeoutError:
-                return 1.0
+                return QUEUED_SECONDS
+            try:
+                wait, by_chat = await self._ask(credential, chat, lane, cost)
+                while wait and not by_chat and loop.time() + wait <= deadline:
+                    await asyncio.sleep(wait)
+                    wait, by_chat = await self._ask(credential, chat, lane, cost)
+            finally:
+                head.release()
             if not wait or loop.time() + wait > deadline:
                 return wait
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait)  # the chat's own limit: others go first meanwhile
 
     async def pause(self, credential: str, seconds: float) -> None:
         """Nobody sends by `credential` for that long; a longer pause in force stays. Raises PacingUnavailable."""

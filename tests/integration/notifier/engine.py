@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from services.notifier.app import Silent, texts
 from services.notifier.domain.failures import SendFailure
 from services.notifier.domain.message import Accepted, Letter, Outgoing
-from services.notifier.domain.ports import Pacer
 from services.notifier.service.metrics import Metrics
 from services.notifier.service.opening import Opener
 from services.notifier.service.requests import Requests
@@ -50,9 +49,7 @@ class NoLimit:
     def __init__(self) -> None:
         self.pauses: list[tuple[str, float]] = []
 
-    async def acquire(
-        self, credential: str, chat: str | None, lane: Lane, *, cost: int = 1, at_most: float = 5.0
-    ) -> float:
+    async def acquire(self, *_: object, **__: object) -> float:
         """Granted."""
         return 0.0
 
@@ -78,11 +75,11 @@ class Scripted:
         self.sent: list[Outgoing] = []
         self._answer = answer or self.accept
 
-    async def accept(self, outgoing: Outgoing) -> Accepted:
+    async def accept(self, _: Outgoing) -> Accepted:
         """The provider takes it."""
         return Accepted(f"ref-{len(self.sent)}")
 
-    def chat(self, outgoing: Outgoing) -> str | None:
+    def chat(self, _: Outgoing) -> str | None:
         """No limit of its own."""
         return None
 
@@ -121,7 +118,7 @@ class Engine:
 
     database: Database
     clock: Hand = field(default_factory=Hand)
-    pacer: Pacer = field(default_factory=NoLimit)
+    pacer: Any = field(default_factory=NoLimit)
     channels: dict[Channel, Scripted] = field(default_factory=lambda: {Channel.SMS: Scripted()})
     informant: Any = field(default_factory=Silent)
 
@@ -132,7 +129,7 @@ class Engine:
         self.vault = Vault(ring(self.asking.keys.store))
         self.metrics = Metrics(CollectorRegistry(), [(c.provider, c.name.value) for c in self.channels.values()])
         self.senders: list[Sender] = []
-        wake = {lane: self._wake for lane in Lane}
+        wake = dict.fromkeys(Lane, self._wake)
         store = RequestStore(self.database, self.informant)
         self.requests = Requests(store, self.sealer, wake, self._nothing)
 
@@ -196,7 +193,7 @@ class Engine:
 async def until(question: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> Any:
     """The first answer that is something."""
     async with asyncio.timeout(seconds):
-        while not (answer := await question()):
+        while not (answer := await question()):  # noqa: ASYNC110 # rows of a database raise no event
             await asyncio.sleep(0.01)
     return answer
 

@@ -118,7 +118,7 @@ async def test_being_throttled_pauses_the_credential_and_is_no_attempt(notifier_
 
         await until(accepted)
         assert sms.times()[message] == 8
-        assert e.pacer.pauses == [("twilio:test", 3.0)] * 7  # type: ignore[attr-defined]
+        assert e.pacer.pauses == [("twilio:test", 3.0)] * 7
         assert (await e.row(message))["transient"] == 0
 
 

@@ -1,0 +1,86 @@
+"""Receipts: shuffled, twice, early, of an older try: the final state is the same, and each fact is stated once."""
+
+import itertools
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from services.notifier.domain.delivery import ReceiptStatus, Settlement
+from services.notifier.domain.message import State
+from services.notifier.service.sender import LEASE
+from services.notifier.store.ledger import message_of
+from shared import ids
+from shared.events import Channel, DeliveryFailed, Lane, Reason
+from tests.integration.notifier.engine import Engine, engine
+
+SENT, DELIVERED, FAILED = ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED
+
+
+async def accepted(e: Engine) -> UUID:
+    """A message that the provider took."""
+    async with e.sender():
+        message = await e.request(e.asking.invitation())
+        await e.reaches(message, "accepted")
+    return message
+
+
+async def receive(e: Engine, message: UUID, *statuses: ReceiptStatus, tries: int = 1) -> None:
+    for status in statuses:
+        reason = Reason.UNKNOWN_NUMBER if status is FAILED else None
+        await e.ledger.receive(message, tries, status, reason, e.clock())
+
+
+@pytest.mark.parametrize("order", sorted(set(itertools.permutations([SENT, DELIVERED, DELIVERED]))))
+async def test_in_any_order_and_twice_it_is_delivered_once(notifier_url: str, order: tuple[ReceiptStatus, ...]) -> None:
+    async with engine(notifier_url) as e:
+        message = await accepted(e)
+        await receive(e, message, *order)
+        assert await e.told(message) == ["accepted", "delivered"]
+
+
+async def test_an_undelivered_message_fails_with_its_reason_once(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        message = await accepted(e)
+        await receive(e, message, FAILED, SENT, FAILED)
+        _, failed = await e.stated(message)
+        assert isinstance(failed, DeliveryFailed)
+        assert (failed.reason, failed.falls_back, failed.version) == (Reason.UNKNOWN_NUMBER, False, 2)
+
+
+async def test_delivered_wins_over_failed_in_either_order(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        for order in ([FAILED, DELIVERED], [DELIVERED, FAILED]):
+            message = await accepted(e)
+            await receive(e, message, *order)
+            assert (await e.row(message))["state"] == "delivered"
+
+
+async def test_a_receipt_that_is_earlier_than_the_answer_is_kept_and_applied_with_it(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        await e.request(e.asking.invitation())
+        (message,) = await e.ledger.claim(Lane.URGENT, 1, e.clock(), timedelta(seconds=8))
+        await e.ledger.stamp([Settlement(message, State.SENDING, Channel.SMS, "twilio")], e.clock(), LEASE)
+        await receive(e, message.id, DELIVERED, SENT)
+        assert await e.told() == []
+        row = await e.row(message.id)
+        assert row["state"] == "sending"
+        done = Settlement(message_of(row), State.ACCEPTED, Channel.SMS, "twilio", reference="SM1")
+        assert await e.ledger.settle([done], e.clock()) == [True]
+        assert await e.told() == ["accepted", "delivered"]
+        assert [event.version for event in await e.stated()] == [1, 2]
+
+
+async def test_a_receipt_of_an_earlier_try_changes_nothing(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        message = await accepted(e)
+        async with e.database.connection() as db:
+            await db.execute("UPDATE message SET tries = 2 WHERE id = $1", message)
+        await receive(e, message, FAILED, tries=1)
+        assert await e.told(message) == ["accepted"]
+
+
+async def test_a_receipt_for_a_message_that_nobody_knows_is_kept_and_harms_nothing(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        await receive(e, ids.new_id(), DELIVERED)
+        assert await e.told() == []
