@@ -4,7 +4,7 @@ from shared.bus.connection import Connection
 from shared.bus.consumer import Consumer, Health
 from shared.bus.dead import DeadLetter
 from shared.bus.handling import Context, Handler, Handlers
-from shared.bus.kafka.topics import ALL_TOPICS, cluster_id, ensure_topics
+from shared.bus.kafka.topics import ALL_TOPICS, cluster_id, delete_topics, ensure_topics
 from shared.bus.memory import MemoryBroker
 from shared.bus.metrics import BusMetrics
 from shared.bus.producer import Producer
@@ -16,5 +16,5 @@ __all__ = [
     "ALL_TOPICS", "Broker", "BusMetrics", "BusUnavailable", "Connection", "Consumer", "Context", "DeadLetter",
     "Handler", "Handlers", "Health", "Lag", "MemoryBroker", "Misconfigured", "Outgoing", "Place", "Producer", "Reader",
     "Received",
-    "RetryBudget", "TopicUnfit", "Unpublishable", "cluster_id", "ensure_topics",
+    "RetryBudget", "TopicUnfit", "Unpublishable", "cluster_id", "delete_topics", "ensure_topics",
 ]  # fmt: skip

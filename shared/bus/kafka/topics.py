@@ -40,6 +40,20 @@ async def ensure_topics(
         return [topic.name for topic in missing]
 
 
+async def delete_topics(connection: Connection, topics: Sequence[Topic] = ALL_TOPICS) -> None:
+    """Delete those of `topics` that exist, with all records and offsets; wait until they are gone. Raises
+    BusUnavailable."""
+    names = {topic.name for topic in topics}
+    async with admin(connection) as client:
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                while known := names & {topic["topic"] for topic in await client.describe_topics()}:
+                    await client.delete_topics(sorted(known))
+                    await asyncio.sleep(_AGAIN_SECONDS)
+        except TimeoutError as error:
+            raise BusUnavailable from error
+
+
 async def cluster_id(connection: Connection) -> str:
     """The cluster's id. A service that finds another one than last time starts anew (decision: broker without memory).
     Raises BusUnavailable."""
