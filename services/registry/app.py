@@ -13,11 +13,13 @@ import orjson
 import structlog
 import uvloop
 
-from services.registry.api import routes
-from services.registry.api.site import build_site
+from services.registry.api import BODY_LIMITS, routes
+from services.registry.api.portal.rendering import LOCALE
+from services.registry.api.site import Parts, build_site
 from services.registry.consumer import GROUP, subscriptions
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.preset import Preset
+from services.registry.domain.rules import Rules
 from services.registry.domain.statements import Statements
 from services.registry.domain.vault import Vault
 from services.registry.migrations import migrate
@@ -33,6 +35,7 @@ from services.registry.store.work import PostgresStore
 from shared import log
 from shared.bus import BusMetrics, BusUnavailable, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
+from shared.i18n import load
 from shared.lifecycle import Lifecycle, Wakeup
 from shared.phone import Fingerprinter
 from shared.seal import Sealer
@@ -52,12 +55,15 @@ def load_presets(folder: Path = PRESETS) -> dict[str, Preset]:
     return {preset.code: preset for preset in found}
 
 
-def build_service(settings: Settings, database: Database, committed: Callable[[], None]) -> Service:
+def build_service(
+    settings: Settings, database: Database, committed: Callable[[], None], clock: Clock = utc_now
+) -> Service:
     """All use cases. `committed` is called when something was committed that others wait for."""
     vault = Vault(settings.phone_keys_plain())
     sealer = Sealer("registry", settings.own_seal_keys(), settings.seal_peers)
     phonebook = Phonebook(Fingerprinter(settings.fingerprint_keys_plain()), vault, settings.test_number_prefixes)
-    return Service.of(PostgresStore(database, committed), Statements(sealer, vault), phonebook)
+    rules = Rules(Statements(sealer, vault), phonebook, vault, load_presets(), clock)
+    return Service.of(PostgresStore(database, committed), rules)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
             pages.wake()
 
         database = await life.enter(_database(settings))
-        service = build_service(settings, database, committed)
+        service = build_service(settings, database, committed, clock)
         connection = Connection.of(settings, "registry")
         if settings.relay:
             await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry)))
@@ -123,9 +129,13 @@ async def serve(settings: Settings, clock: Clock) -> None:
             if not consumer.health.ready:
                 raise BusUnavailable
 
-        web = create_web("registry", registry, {"database": database.probe, "bus": bus}, docs=True)
-        web.include_router(routes(service, clock))
-        site = build_site(service, PortalReads(database), clock, pages)
+        web = create_web(
+            "registry", registry, {"database": database.probe, "bus": bus}, body_limits=BODY_LIMITS, docs=True
+        )
+        catalogues = load(LOCALE)
+        web.include_router(routes(service, clock, life.tasks, catalogues))
+        presets = tuple(load_presets().values())
+        site = build_site(Parts(service, PortalReads(database), presets, catalogues, clock, life.tasks, pages))
         web.include_router(site.router)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         await life.enter(site.hub.running(life.tasks))

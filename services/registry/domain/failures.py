@@ -1,6 +1,6 @@
 """Everything that can be wrong with a request or an import row, as data."""
 
-from shared.errors import Conflict, Failure, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from shared.errors import Conflict, Failure, Forbidden, Invalid, NotFound, Throttled, Unauthenticated, Unavailable
 from shared.phone import CountryNotServed, NotAMobile, NotAPhone
 
 
@@ -240,6 +240,12 @@ class Interrupted(Failure):
 
     code = "interrupted"
     status = 503
+
+
+class ImportsBusy(Throttled):
+    """Other imports are running; try again in a moment."""
+
+    code = "imports_busy"
 
 
 class RowWidth(Invalid):

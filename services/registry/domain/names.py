@@ -11,7 +11,7 @@ from shared.events import Label
 LIMIT = 100
 _JOINERS = "\u200c\u200d"
 """Zero width (non-)joiners are spelling in Devanagari; every other invisible character goes."""
-_DEVANAGARI = re.compile(r"[\u0900-\u097f]")
+DEVANAGARI = re.compile(r"[\u0900-\u097f]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 
 
@@ -75,9 +75,9 @@ def _script(raw: str | None, script: Literal["hi", "en"]) -> str | None:
     field = f"name.{script}"
     if len(text) > LIMIT:
         raise NameTooLong(field=field, limit=LIMIT)
-    if script == "hi" and not _DEVANAGARI.search(text):
+    if script == "hi" and not DEVANAGARI.search(text):
         raise NameLegacyFont(field=field)
-    if script == "en" and (_DEVANAGARI.search(text) or not _LATIN.search(text)):
+    if script == "en" and (DEVANAGARI.search(text) or not _LATIN.search(text)):
         raise NameWrongScript(field=field)
     return text
 

@@ -50,7 +50,7 @@ class Phonebook:
         try:
             e164 = phone.normalise(written, test_prefixes=self._test_prefixes)
         except Failure as failure:
-            raise type(failure)(field=field) from None
+            raise failure.at(field) from None
         return Phone(e164, self._fingerprinter.of(e164))
 
     def contact(self, contact_id: UUID, person_id: UUID, number: Phone) -> Contact:

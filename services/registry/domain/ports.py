@@ -1,12 +1,13 @@
 """What the use cases need from storage: one transaction, in the words of the domain."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from services.registry.domain.commands import Answer, Once, UnitQuery
+from services.registry.domain.importing import Counts, Job, KeptReject, KnownUnit, UnitChunk
 from services.registry.domain.names import Name
 from services.registry.domain.preset import Preset
 from services.registry.domain.principal import Principal
@@ -25,7 +26,9 @@ from services.registry.domain.records import (
     Unit,
     UnitLine,
 )
+from services.registry.domain.sheet import Header, Row
 from services.registry.domain.states import Heard
+from shared.errors import Failure
 from shared.events import DeliveryEvent, Event, Fingerprints, Language
 
 
@@ -46,6 +49,9 @@ class Units(Protocol):
 
     async def within(self, unit_id: UUID, scope: UUID) -> bool:
         """Whether the unit is `scope` or below it."""
+
+    async def levels(self, organisation_id: UUID) -> Sequence[str]:
+        """Codes of the levels from the top."""
 
     async def posts(self, organisation_id: UUID, level: str) -> Sequence[Post]:
         """The level's posts in order."""
@@ -224,6 +230,64 @@ class Access(Protocol):
         """Keep what the claimed request answers."""
 
 
+class Upload(Protocol):
+    """A table that was sent."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def position(self) -> int:
+        """Bytes read."""
+
+    async def header(self) -> Header:
+        """The first row that is not empty, and the encoding. Raises NotText, EmptyFile, Unreadable."""
+
+    async def rows(self, at_most: int) -> Sequence[Row]:
+        """The next rows; none at the end. Raises Unreadable, NotText."""
+
+
+class Imports(Protocol):
+    """Import jobs, and units in bulk."""
+
+    async def add(self, job: Job, principal: Principal) -> None:
+        """A new job."""
+
+    async def get(self, organisation_id: UUID, job_id: UUID) -> Job | None:
+        """The job."""
+
+    async def recent(self, organisation_id: UUID, limit: int) -> Sequence[Job]:
+        """The newest jobs."""
+
+    async def read_as(self, job_id: UUID, header: Header) -> None:
+        """Keep how the file was read."""
+
+    async def progress(self, job_id: UUID, counts: Counts, now: datetime) -> None:
+        """Keep how far it is: also a sign of life."""
+
+    async def finish(self, job_id: UUID, failure: Failure | None, now: datetime) -> None:
+        """It is done, or failed."""
+
+    async def abandon(self, silent_since: datetime, now: datetime) -> int:
+        """Jobs whose process died are failed; returns how many."""
+
+    async def reject(self, job_id: UUID, rejects: Sequence[KeptReject]) -> None:
+        """Keep rejected rows."""
+
+    async def rejects(self, job_id: UUID, after: tuple[int, int], limit: int) -> Sequence[KeptReject]:
+        """Rejects in order of rows, after (row, problem)."""
+
+    async def reject_counts(self, job_id: UUID) -> Mapping[str, int]:
+        """How many rejects of each code, the most frequent first."""
+
+    async def known_units(self, organisation_id: UUID, codes: Collection[str], job: Job) -> dict[str, KnownUnit]:
+        """Units by code. Others wait until this transaction ends before they import units."""
+
+    async def add_units(self, organisation_id: UUID, job: Job, chunk: UnitChunk) -> None:
+        """Write what the chunk adds and renames."""
+
+
 class Work(Protocol):
     """One transaction: committed when its block is left, rolled back when it raises."""
 
@@ -246,6 +310,10 @@ class Work(Protocol):
     @property
     def access(self) -> Access:
         """Who may do what."""
+
+    @property
+    def imports(self) -> Imports:
+        """Import jobs, and units in bulk."""
 
 
 class Store(Protocol):

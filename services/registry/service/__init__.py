@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.ports import Store
-from services.registry.domain.statements import Statements
+from services.registry.domain.rules import Rules
 from services.registry.service.audience import Audience
 from services.registry.service.changing import Change, Changing
 from services.registry.service.gate import Gate
+from services.registry.service.importing import Importing
 from services.registry.service.operating import Operating
 from services.registry.service.outcomes import Outcomes
 from services.registry.service.reading import Reading
@@ -22,22 +22,36 @@ class Service:
     changing: Changing
     audience: Audience
     operating: Operating
+    importing: Importing
     outcomes: Outcomes
     reading: Reading
     gate: Gate
 
     @classmethod
-    def of(cls, store: Store, statements: Statements, phonebook: Phonebook) -> "Service":
+    def of(cls, store: Store, rules: Rules) -> "Service":
         """All use cases over one store."""
+        recording = Recording(store, rules.statements, rules.phonebook)
         return cls(
-            recording=Recording(store, statements, phonebook),
-            changing=Changing(store, statements, phonebook),
-            operating=Operating(store, statements),
-            audience=Audience(store, phonebook),
-            outcomes=Outcomes(store, statements),
+            recording=recording,
+            changing=Changing(store, rules.statements, rules.phonebook),
+            operating=Operating(store, rules.statements),
+            audience=Audience(store, rules.phonebook),
+            importing=Importing(store, recording, rules),
+            outcomes=Outcomes(store, rules.statements),
             reading=Reading(store),
             gate=Gate(store),
         )
 
 
-__all__ = ["Audience", "Change", "Changing", "Gate", "Operating", "Outcomes", "Reading", "Recording", "Service"]
+__all__ = [
+    "Audience",
+    "Change",
+    "Changing",
+    "Gate",
+    "Importing",
+    "Operating",
+    "Outcomes",
+    "Reading",
+    "Recording",
+    "Service",
+]

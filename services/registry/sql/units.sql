@@ -95,8 +95,9 @@ SELECT c.unit_id, c.chat_id FROM lineage l JOIN unit_channel c ON c.unit_id = l.
 WHERE l.unit_id = $1 ORDER BY l.distance LIMIT 1;
 
 -- name: known_codes
-SELECT u.code, u.id, u.level, u.name_hi, u.name_en, u.number, u.created_at, up.above_id AS parent_id
-FROM unit u LEFT JOIN lineage up ON up.unit_id = u.id AND up.distance = 1
+SELECT u.code, u.id, u.level, u.name_hi, u.name_en, u.created_at,
+       ARRAY(SELECT above_id FROM lineage l WHERE l.unit_id = u.id ORDER BY distance) AS above
+FROM unit u
 WHERE u.organisation_id = $1 AND u.code = ANY($2::text[]);
 
 -- name: rename_unit
@@ -105,11 +106,4 @@ WHERE id = $1;
 
 -- name: import_lock
 -- One unit import of an organisation at a time writes: two could place one unit under two parents.
-SELECT pg_advisory_xact_lock(hashtextextended('units:' || $1::text, 0));
-
--- name: extend_lineage
--- For the units of $1, whose parents have their lineage already.
-INSERT INTO lineage (unit_id, above_id, distance)
-SELECT p.unit_id, l.above_id, l.distance + 1
-FROM placement p JOIN lineage l ON l.unit_id = p.parent_id
-WHERE p.unit_id = ANY($1::uuid[]) AND p.tree = 'organisation' AND p.valid_to IS NULL;
+SELECT pg_advisory_xact_lock(hashtextextended('units:' || $1::uuid::text, 0));

@@ -56,6 +56,10 @@ class UnitRows:
         """Whether the unit is `scope` or below it."""
         return bool(await self._rows.value("within", unit_id, scope))
 
+    async def levels(self, organisation_id: UUID) -> Sequence[str]:
+        """Codes of the levels from the top."""
+        return [row["code"] for row in await self._rows.all("levels", organisation_id)]
+
     async def posts(self, organisation_id: UUID, level: str) -> Sequence[Post]:
         """The level's posts in order."""
         rows = await self._rows.all("posts", organisation_id, level)

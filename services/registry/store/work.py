@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from services.registry.store.access import AccessRows
 from services.registry.store.appointments import AppointmentRows
 from services.registry.store.database import Database, Rows
+from services.registry.store.imports import ImportRows
 from services.registry.store.outbox import OutboxRows
 from services.registry.store.people import PersonRows
 from services.registry.store.units import UnitRows
@@ -21,6 +22,7 @@ class Transaction:
         self.appointments = AppointmentRows(rows)
         self.outbox = OutboxRows(rows)
         self.access = AccessRows(rows)
+        self.imports = ImportRows(rows)
 
 
 class PostgresStore:

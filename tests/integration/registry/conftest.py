@@ -1,6 +1,7 @@
 """A registry over a real database, with made-up keys."""
 
 import asyncio
+import itertools
 import json
 import secrets
 from base64 import b64encode
@@ -148,7 +149,8 @@ async def registry(
     """An organisation after the preset in-mp-2014 with three booths."""
     async with open_database(settings.database_url.get_secret_value(), load_queries(), size=10, timeout=30) as database:
         wakeup = Wakeup()
-        service = build_service(settings, database, wakeup)
+        ticks = itertools.count()
+        service = build_service(settings, database, wakeup.wake, lambda: NOW + timedelta(milliseconds=next(ticks)))
         await service.gate.install(settings.organisation_id, load_presets()["in-mp-2014"], NOW)
         api_key = await service.gate.issue_key(settings.organisation_id, RECORDER, NOW)
         principal = await service.gate.by_key(api_key)

@@ -1,0 +1,245 @@
+"""Tables as people send them: columns, rows, and the traps of real lists."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import get_args
+
+from services.registry.domain.commands import Record, parse_language, parse_notice
+from services.registry.domain.failures import (
+    CellMissing,
+    GenderUnknown,
+    NameLegacyFont,
+    NameTooLong,
+    NameWrongScript,
+    NoticeTime,
+    RowWidth,
+    UnknownLevel,
+    WrongColumns,
+)
+from services.registry.domain.names import DEVANAGARI, Name, clean_text, parse_name
+from services.registry.domain.phonebook import Phonebook
+from services.registry.domain.preset import Preset, Step, path_of
+from services.registry.domain.records import Gender
+from shared.errors import Failure
+from shared.events import Language, Notice
+
+ADDED = ("_row", "_code", "_message")
+"""What a reject file has more than the upload: ignored when it is uploaded again."""
+_TREE = ("level", "code", "parent")
+_APPOINTMENT = ("unit", "post", "phone", "notice_version", "notice_language")
+_YES = frozenset({"yes", "y", "1", "true", "हाँ", "हां"})
+_UNIT_NAME_LIMIT = 200
+_GENDERS: Mapping[str, Gender] = {gender: gender for gender in get_args(Gender)} | {
+    "f": "female", "m": "male", "महिला": "female", "पुरुष": "male",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as written. `number` is the spreadsheet's: the header is row 1, empty rows count."""
+
+    number: int
+    cells: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that was not taken, with everything that is wrong with it."""
+
+    row: Row
+    problems: Sequence[Failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The columns of a file, in the order of the file, under their plain names."""
+
+    written: Sequence[str]
+    encoding: str
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Plain names: `AC No.` is ac_no."""
+        return [plain(cell) for cell in self.written]
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Raise WrongColumns, once for the file, unless all are there."""
+        missing = [column for column in columns if column not in self.columns]
+        if missing:
+            raise WrongColumns(missing=", ".join(missing), found=", ".join(self.columns)[:300])
+
+    def skips(self, row: Row) -> bool:
+        """Whether the row says nothing: empty, or the header once more in mid-file."""
+        cells = [cell.strip() for cell in row.cells]
+        return not any(cells) or [plain(cell) for cell in cells] == list(self.columns)
+
+    def cells(self, row: Row) -> dict[str, str]:
+        """The row's cells by column, cleaned. Raises RowWidth."""
+        cells = list(row.cells)
+        while len(cells) > len(self.written) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != len(self.written):
+            raise RowWidth(found=len(cells), expected=len(self.written))
+        return {column: clean_cell(cell) for column, cell in zip(self.columns, cells, strict=True)}
+
+
+def plain(cell: str) -> str:
+    """A column's name without case, spaces and signs; the added ones keep their underscore."""
+    text = cell.strip().lstrip("\ufeff").casefold()
+    return text if text in ADDED else re.sub(r"\W+", "_", text).strip("_")
+
+
+def clean_cell(cell: str) -> str:
+    """One line without odd spaces, and without the apostrophe that keeps Excel from calculating."""
+    text = clean_text(cell) or ""
+    return text[1:] if re.match(r"'[=+\-@]", text) else text
+
+
+def safe_cell(cell: str) -> str:
+    """A cell as we export it: Excel must not calculate what somebody typed."""
+    return f"'{cell}" if re.match(r"[=+\-@\t\r]", cell) else cell
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """The units that a row names, from the top; the last is its own."""
+
+    steps: Sequence[Step]
+    parent: str | None = None
+    """Code of the unit above the first step, in lists that name parents."""
+
+
+def check_unit_columns(header: Header, preset: Preset) -> None:
+    """Raise WrongColumns unless the file is a list as the preset says, or a tree (level, code, parent)."""
+    if not _is_tree(header):
+        header.require(preset.units.required)
+
+
+def unit_row(header: Header, row: Row, preset: Preset) -> UnitRow:
+    """What a row of a unit list says. Raises CellMissing, NumberMalformed, RowWidth, UnknownLevel, NameLegacyFont,
+    NameWrongScript, NameTooLong."""
+    cells = header.cells(row)
+    found = _tree_row(cells, preset) if _is_tree(header) else UnitRow(path_of(cells, preset.units))
+    for step in found.steps:
+        _check_names(step)
+    return found
+
+
+def _is_tree(header: Header) -> bool:
+    return set(_TREE) <= set(header.columns)
+
+
+def _tree_row(cells: Mapping[str, str], preset: Preset) -> UnitRow:
+    for column in ("level", "code"):
+        if not cells[column]:
+            raise CellMissing(field=column)
+    if cells["level"] not in {level.code for level in preset.levels}:
+        raise UnknownLevel(field="level", level=cells["level"][:50])
+    number = cells.get("number") or None
+    digits = re.match(r"\d+", number or "")
+    names = (cells.get("name_en") or None, cells.get("name_hi") or None)
+    step = Step(
+        level=cells["level"],
+        code=cells["code"],
+        number=number if number or any(names) else cells["code"],
+        position=int(digits[0]) if digits else 0,
+        name_en=names[0],
+        name_hi=names[1],
+    )
+    return UnitRow([step], cells["parent"] or None)
+
+
+def _check_names(step: Step) -> None:
+    for field_name, text in (("name_hi", step.name_hi), ("name_en", step.name_en)):
+        if text and len(text) > _UNIT_NAME_LIMIT:
+            raise NameTooLong(field=field_name, limit=_UNIT_NAME_LIMIT)
+    if step.name_hi and not DEVANAGARI.search(step.name_hi):
+        raise NameLegacyFont(field="name_hi")
+    if step.name_en and DEVANAGARI.search(step.name_en):
+        raise NameWrongScript(field="name_en")
+
+
+def check_appointment_columns(header: Header) -> None:
+    """Raise WrongColumns unless everything is there that an appointment needs."""
+    name = () if {"name_hi", "name_en"} & set(header.columns) else ("name_hi",)
+    header.require((*_APPOINTMENT, *name))
+
+
+class AppointmentRow:
+    """Reads a row of an appointment list; collects everything that is wrong, not only the first thing."""
+
+    def __init__(self, cells: Mapping[str, str], phonebook: Phonebook, now: datetime) -> None:
+        """`cells` by column, cleaned."""
+        self._cells = cells
+        self._phonebook = phonebook
+        self._now = now
+        self.problems: list[Failure] = []
+
+    def command(self) -> Record | None:
+        """What the row asks for, in mode invite; None: see `problems`."""
+        for column in ("unit", "post"):
+            if not self._cells[column]:
+                self.problems.append(CellMissing(field=column))
+        name, notice, gender = self._name(), self._notice(), self._gender()
+        language = self._language()
+        self._phone()
+        if self.problems or name is None or notice is None:
+            return None
+        return Record(
+            unit=self._cells["unit"],
+            post=self._cells["post"],
+            name=name,
+            phone=self._cells["phone"],
+            notice=notice,
+            language=language,
+            gender=gender,
+            shared_phone=self._cells.get("shared_phone", "").casefold() in _YES,
+            mode="invite",
+            external_ref=self._cells.get("external_ref") or None,
+            unchanged_if_known=True,
+        )
+
+    def _name(self) -> Name | None:
+        try:
+            return parse_name(self._cells.get("name_hi"), self._cells.get("name_en"))
+        except Failure as failure:
+            field_name = {"name.hi": "name_hi", "name.en": "name_en"}.get(failure.field or "", "name_hi")
+            self.problems.append(failure.at(field_name))
+            return None
+
+    def _phone(self) -> None:
+        try:
+            self._phonebook.read(self._cells["phone"])
+        except Failure as failure:
+            self.problems.append(failure)
+
+    def _notice(self) -> Notice | None:
+        try:
+            shown = self._cells.get("notice_at")
+            at = datetime.fromisoformat(shown) if shown else None
+            return parse_notice(self._cells["notice_version"], self._cells["notice_language"], at, self._now)
+        except ValueError:
+            self.problems.append(NoticeTime(field="notice_at"))
+        except Failure as failure:
+            field_name = {"notice": "notice_version", "notice.at": "notice_at"}.get(failure.field or "")
+            self.problems.append(failure.at(field_name or "notice_language"))
+        return None
+
+    def _gender(self) -> Gender | None:
+        written = self._cells.get("gender", "")
+        if not written:
+            return None
+        gender = _GENDERS.get(written.casefold())
+        if gender is None:
+            self.problems.append(GenderUnknown(field="gender"))
+        return gender
+
+    def _language(self) -> Language | None:
+        written = self._cells.get("language", "")
+        try:
+            return parse_language(written.casefold(), "language") if written else None
+        except Failure as failure:
+            self.problems.append(failure)
+            return None
