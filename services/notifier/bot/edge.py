@@ -45,7 +45,7 @@ WORKERS = 4
 """Chats handled at once, each with a database connection: a turn takes a few milliseconds."""
 SPEAKERS = 8
 """Calls at once: at 28 a second and 100 ms each, three are enough."""
-WATCH_SECONDS = 5.0
+WATCH_SECONDS = 3.0
 KEPT = timedelta(days=7)
 """Handled updates: Telegram repeats them for a day at most."""
 
@@ -153,10 +153,14 @@ class Telegram:
             await Poller(self._polling, self._intake, self.metrics, tools.clock, self._workers.wake).run()
 
     async def _watch(self) -> None:
-        """Count what waits, and forget what is long done."""
+        """Count what waits, mend what was overtaken, forget what is long done."""
         while True:
             try:
                 self.metrics.waiting.set(await self._intake.waiting())
+                async with self._tools.database.transaction() as tx:
+                    late = await self.informant.sweep(tx)
+                if late:
+                    self.informant.committed()
                 before = self._tools.clock() - KEPT
                 await self._intake.forget(before)
                 await self._answers.forget(before)

@@ -33,8 +33,15 @@ class Informant:
     async def changed(self, tx: Connection, event: ChallengeEvent) -> None:
         """A challenge was decided, somewhere: every question about it in Telegram says so."""
         now = self._clock()
-        says = await self._outcomes.over(Memory(tx), event)
+        says = await self._outcomes.over(Memory(tx), event.subject)
         await self._answers.put(tx, [self._phrases.calls(saying, now) for saying in says], now)
+
+    async def sweep(self, tx: Connection) -> int:
+        """Questions that arrived after their challenge was decided; returns how many."""
+        now = self._clock()
+        says = await self._outcomes.late(Memory(tx))
+        await self._answers.put(tx, [self._phrases.calls(saying, now) for saying in says], now)
+        return len(says)
 
     async def erased(self, tx: Connection, event: PersonErased) -> None:
         """A person is erased: their chats are forgotten, and nothing more is said there."""

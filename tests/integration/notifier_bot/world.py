@@ -218,9 +218,10 @@ class World:
         await self.requests.decide(kind.model_validate(fields | more), self.clock())
 
     # -- what people do --
-    def phone(self, number: str = PHONE, *, name: str = "सुनीता", language: str = "hi") -> None:
-        """Somebody with this number and Telegram on it."""
-        self.sandbox.world.create(number, name=name, language=language)
+    def phone(self, *numbers: str, name: str = "सुनीता", language: str = "hi") -> None:
+        """Somebody with Telegram on each of these numbers."""
+        for number in numbers or (PHONE,):
+            self.sandbox.world.create(number, name=name, language=language)
 
     def press_start(self, number: str = PHONE, payload: str = "") -> None:
         """Start, with the payload of a link or without."""
@@ -254,6 +255,7 @@ class World:
         await self.says(number, "📱", keyboard=True)
         self.share(number)
         await self.says(number, "✓", button=True)
+        await self.settled()
         return event
 
     # -- what they see --

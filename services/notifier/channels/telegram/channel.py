@@ -1,6 +1,7 @@
 """Telegram as a channel of the ledger: how a message reads there, and how it is sent."""
 
 from typing import Protocol
+from uuid import UUID
 
 from aiogram import Bot
 from aiogram.exceptions import AiogramError
@@ -21,6 +22,9 @@ class Chats(Protocol):
 
     async def moved(self, chat_id: int, to: int) -> None:
         """It got another id."""
+
+    async def asked(self, chat_id: int, message_id: int, challenge_id: UUID) -> None:
+        """This message asks about that challenge: it is changed when the challenge is over."""
 
     async def lost(self, chat_id: int) -> None:
         """Nothing gets to this person any more: they blocked the bot, or the account is gone."""
@@ -60,7 +64,7 @@ class TelegramChannel:
                 body = words.announcement(language, text, letter.secrets.name)
             case _:
                 raise SendFailure(Class.PERMANENT, Reason.REJECTED, provider=PROVIDER, provider_code="template")
-        extra = {"reply_markup": markup} if markup else {}
+        extra = {"reply_markup": markup, "challenge_id": message.challenge_id} if markup else {}
         return Outgoing(
             message.id, message.lane, message.tries, letter.address, body, not_after=message.not_after, extra=extra
         )
@@ -92,15 +96,12 @@ class TelegramChannel:
             )
         except AiogramError as error:
             raise meaning(error, room=chat_id < 0) from None
+        challenge_id = outgoing.extra.get("challenge_id")
+        if isinstance(challenge_id, UUID):
+            await self._chats.asked(sent.chat.id, sent.message_id, challenge_id)
         return Accepted(f"{sent.chat.id}:{sent.message_id}")
 
 
 def credential(bot: Bot) -> str:
     """The bucket that all replicas of this bot share."""
     return f"{PROVIDER}:{bot.id}"
-
-
-def read_reference(reference: str) -> tuple[int, int]:
-    """Chat id and message id of an accepted message."""
-    chat, _, message = reference.partition(":")
-    return int(chat), int(message)

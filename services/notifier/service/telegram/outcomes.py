@@ -2,31 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from services.notifier.domain.message import Contact
 from services.notifier.domain.saying import Kind, Say, Saying
 from services.notifier.domain.telegram import Invited, Sender
 from services.notifier.service.telegram.linking import Linking
 from services.notifier.service.telegram.memory import Memory, Turn
-from shared.events import (
-    ChallengeClosed,
-    ChallengeEvent,
-    ChallengeExpired,
-    ChallengeLocked,
-    ChallengeRefused,
-    ChallengeVerified,
-    Outcome,
-    ReplyJudged,
-    Result,
-)
+from shared.events import Outcome, ReplyJudged, Result
 
 _FINAL = {
-    ChallengeVerified: (Kind.RESULT, Result.VERIFIED),
-    ChallengeRefused: (Kind.RESULT, Result.REFUSED),
-    ChallengeLocked: (Kind.RESULT, Result.LOCKED),
-    ChallengeExpired: (Kind.EXPIRED, None),
-    ChallengeClosed: (Kind.CLOSED, None),
+    "verified": (Kind.RESULT, Result.VERIFIED),
+    "refused": (Kind.RESULT, Result.REFUSED),
+    "locked": (Kind.RESULT, Result.LOCKED),
+    "expired": (Kind.EXPIRED, None),
+    "closed": (Kind.CLOSED, None),
 }
+"""Which words a decided state has."""
 
 _KEEPS_BUTTONS = {Result.CODE_SENT, Result.WAIT, Result.LIMIT, Result.WRONG, Result.CODE_EXPIRED}
 """The question stays as it is; this is said in a new message."""
@@ -73,18 +65,23 @@ class Outcomes:
         """Who recorded it, where the person has to turn to them."""
         return self._linking.contact(invited) if invited and outcome.result is Result.LOCKED else None
 
-    async def over(self, memory: Memory, event: ChallengeEvent) -> Sequence[Saying]:
+    async def over(self, memory: Memory, challenge_id: UUID) -> Sequence[Saying]:
         """A challenge was decided, in whatever way: every question about it in Telegram says so and loses its code
         and buttons."""
-        kind, result = _FINAL[type(event)]
-        invited = await memory.invitation(event.subject)
+        invited = await memory.invitation(challenge_id)
+        kind, result = _FINAL[invited.state if invited else "closed"]
         says: list[Saying] = []
-        for chat_id, message_id in await memory.questions(event.subject):
+        for chat_id, message_id in await memory.questions(challenge_id):
             sender = Sender(chat_id, chat_id, private=True)  # a private chat has its person's id
             dialog, account = await memory.dialog(chat_id), await memory.account(chat_id)
             language = sender.language(dialog, account, invited)
-            says.append(Say(kind, chat_id, language, invited, message_id=message_id, result=result))
+            contact = self._linking.contact(invited) if invited and result is Result.LOCKED else None
+            says.append(Say(kind, chat_id, language, invited, contact, message_id=message_id, result=result))
         return says
+
+    async def late(self, memory: Memory) -> Sequence[Saying]:
+        """The same for messages that were on their way when their challenge was decided."""
+        return [say for challenge_id in await memory.late() for say in await self.over(memory, challenge_id)]
 
 
 def _settled(outcome: Outcome, invited: Invited | None) -> Result:

@@ -1,9 +1,11 @@
 """What is kept about chats beside the dialog: ids that changed, people who are out of reach."""
 
+from uuid import UUID
+
 import structlog
 
 from services.notifier.store.database import Database
-from services.notifier.store.telegram.answers import unreachable
+from services.notifier.store.telegram.answers import ASKED, unreachable
 from shared.clock import Clock
 from shared.errors import Failure
 
@@ -41,6 +43,14 @@ class Chats:
                 await db.execute(MOVED, chat_id, to, self._clock())
         except Failure as failure:
             log.warning("chat id not kept", error_code=failure.code)
+
+    async def asked(self, chat_id: int, message_id: int, challenge_id: UUID) -> None:
+        """This message asks about that challenge: it is changed when the challenge is over."""
+        try:
+            async with self._database.connection() as db:
+                await db.execute(ASKED, chat_id, message_id, challenge_id, self._clock())
+        except Failure as failure:
+            log.warning("question not kept", error_code=failure.code)
 
     async def lost(self, chat_id: int) -> None:
         """Nothing gets to this person any more, until they come back."""

@@ -69,14 +69,11 @@ UPDATE telegram_reply SET judged_at = $2 WHERE reply_id = $1 AND judged_at IS NU
 RETURNING chat_id, user_id, message_id
 """
 
-# The ledger's invitations of a challenge that went out by Telegram, and the dialog's own questions.
-QUESTIONS = """
-SELECT chat_id, message_id FROM telegram_question WHERE challenge_id = $1
-UNION
-SELECT split_part(provider_ref, ':', 1)::bigint, split_part(provider_ref, ':', 2)::bigint FROM message
-WHERE challenge_id = $1 AND channel = 'telegram' AND template = 'invitation' AND provider_ref ~ '^-?[0-9]+:[0-9]+$'
+QUESTIONS = "DELETE FROM telegram_question WHERE challenge_id = $1 RETURNING chat_id, message_id"
+LATE = """
+SELECT DISTINCT challenge_id FROM telegram_question JOIN invitation USING (challenge_id)
+WHERE invitation.state <> 'open' LIMIT 100
 """
-CLOSE_QUESTIONS = "DELETE FROM telegram_question WHERE challenge_id = $1"
 
 
 class Memory:
@@ -162,10 +159,13 @@ class Memory:
         return Replied(row["chat_id"], row["user_id"], row["message_id"]) if row else None
 
     async def questions(self, challenge_id: UUID) -> Sequence[tuple[int, int]]:
-        """Chat and message ids of what asked about this challenge; asked once, then they are forgotten."""
+        """Chat and message ids of what asked about this challenge; they are told once, then they are forgotten."""
         rows = await self._db.fetch(QUESTIONS, challenge_id)
-        await self._db.execute(CLOSE_QUESTIONS, challenge_id)
         return [(row[0], row[1]) for row in rows]
+
+    async def late(self) -> Sequence[UUID]:
+        """Decided challenges that a message still asks about: it was on its way when they were decided."""
+        return [row["challenge_id"] for row in await self._db.fetch(LATE)]
 
     async def state(self, event: Event, now: datetime) -> None:
         """Put an event into the outbox."""
