@@ -22,11 +22,11 @@ setup: $(READY) ## install the packages of requirements.lock into .venv
 
 .PHONY: demo
 demo: $(READY) ## start everything and let simulated workers confirm 60 appointments (ONCE=1: then stop; KAFKA=host:port)
-	@$(LAUNCH) demo $(if $(ONCE),--once) $(if $(KAFKA),--kafka '$(KAFKA)')
+	@$(LAUNCH) demo $(if $(ONCE),--once) $(if $(KAFKA),--kafka '$(KAFKA)') $(if $(KAFKA_WIPE),--wipe-topics)
 
 .PHONY: up
 up: $(READY) ## start everything without simulated workers (KAFKA=host:port: on that Kafka)
-	@$(LAUNCH) up $(if $(KAFKA),--kafka '$(KAFKA)')
+	@$(LAUNCH) up $(if $(KAFKA),--kafka '$(KAFKA)') $(if $(KAFKA_WIPE),--wipe-topics)
 
 .PHONY: sign-in
 sign-in: $(READY) ## print another one-time link to the portal of what is running

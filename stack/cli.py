@@ -10,6 +10,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from rich.console import Console
 
+from shared.errors import Failure
 from stack import errand
 from stack.child import StartFailed
 from stack.embedded import BinariesMissing
@@ -23,19 +24,20 @@ from stack.settings import StackSettings
 app = App(name="stack", help="Starts Boothline on servers of its own.", version_flags=[])
 _RUN = "run"
 Kafka = Annotated[str | None, Parameter(help="host:port of a Kafka to use instead of the embedded broker")]
+Wipe = Annotated[bool, Parameter(negative=(), help="delete Boothline's topics of an earlier run on that Kafka first")]
 
 
 @app.command
-def up(*, kafka: Kafka = None) -> int:
+def up(*, kafka: Kafka = None, wipe_topics: Wipe = False) -> int:
     """Start everything and run until Ctrl-C."""
     from stack.product import BOOTHLINE  # noqa: PLC0415  aiokafka takes 0.3 s to load; `--help` does not need it
 
     report = Report(Console())
-    return until_signal(stay_up(_folder, Options(kafka=kafka), report, BOOTHLINE), report)
+    return until_signal(stay_up(_folder, Options(kafka=kafka, wipe_topics=wipe_topics), report, BOOTHLINE), report)
 
 
 @app.command
-def demo(*, once: bool = False, kafka: Kafka = None) -> int:
+def demo(*, once: bool = False, kafka: Kafka = None, wipe_topics: Wipe = False) -> int:
     """Start everything, let simulated workers confirm 60 appointments, and run until Ctrl-C.
 
     Parameters
@@ -47,7 +49,9 @@ def demo(*, once: bool = False, kafka: Kafka = None) -> int:
     from stack.product import BOOTHLINE  # noqa: PLC0415
 
     report = Report(Console())
-    return until_signal(perform(_folder, Options(kafka=kafka), report, BOOTHLINE, once=once), report)
+    return until_signal(
+        perform(_folder, Options(kafka=kafka, wipe_topics=wipe_topics), report, BOOTHLINE, once=once), report
+    )
 
 
 @app.command
@@ -95,7 +99,7 @@ def until_signal(work: Coroutine[object, object, int], report: Report) -> int:
         report.failure(
             f"Boothline is running already from this checkout (process {holder}). Stop it there with Ctrl-C."
         )
-    except (StartFailed, ProcessDied, BinariesMissing, FolderNotOurs) as failure:
+    except (StartFailed, ProcessDied, BinariesMissing, FolderNotOurs, Failure) as failure:
         report.failure(str(failure))
     return 1
 

@@ -94,8 +94,11 @@ class Launcher:
     def stop(self) -> None:
         """Stops the services in reverse order, within `STOP_SECONDS` altogether."""
         deadline = time.monotonic() + STOP_SECONDS
-        for child in reversed(self._children):
+        while self._children:
+            child = self._children.pop()
             child.end(max(0.1, deadline - time.monotonic()))
+            if child in self.watched:
+                self.watched.remove(child)
 
     def command(self, what: Job | Service, output: Path | None = None) -> Command:
         """How `what` is run: in the run folder, with its own settings and nothing of ours."""

@@ -1,10 +1,12 @@
 """The whole of Boothline running: servers, topics, migrations, services, and where they can be reached."""
 
+import errno
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from stack import ports
@@ -14,7 +16,7 @@ from stack.endpoints import Endpoints, tunnel
 from stack.errand import keep
 from stack.folder import RunFolder
 from stack.keys import make_keys
-from stack.launcher import Launcher
+from stack.launcher import Launcher, ProcessDied
 from stack.report import Report
 from stack.services import DEFAULT_PORTS, Service, System
 from stack.settings import StackSettings
@@ -33,15 +35,17 @@ class Product:
     """What is started on the servers; tests start something smaller."""
 
     system: Callable[..., System]
-    make_topics: Callable[[str, bool], Awaitable[None]]
-    """(bootstrap, whether the broker is the embedded one)."""
+    make_topics: Callable[[str, "Options"], Awaitable[None]]
+    """(bootstrap, how it is started)."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to start: another Kafka than the embedded broker, and what the services log."""
+    """How to start: another Kafka than the embedded broker, whether our topics of an earlier run may be deleted there,
+    what the services log."""
 
     kafka: str | None = None
+    wipe_topics: bool = False
     log_level: str = "info"
     endpoints_file: Path = field(default_factory=lambda: StackSettings().endpoints)
 
@@ -67,17 +71,12 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
             await drive_async(stack.starting())
             launcher.watch_also(stack.children)
         servers = replace(stack.servers, kafka=options.kafka or stack.servers.kafka)
-        chosen = {name: ports.pick(preferred) for name, preferred in DEFAULT_PORTS.items()}
-        keys = make_keys()
-        started = product.system(servers, chosen, keys, ephemeral=plan.broker, log_level=options.log_level)
+        build = partial(product.system, servers, keys=make_keys(), ephemeral=plan.broker, log_level=options.log_level)
         with report.step("tables and topics"):
-            await launcher.run(started.jobs)
-            await product.make_topics(servers.kafka, plan.broker)
-        with report.step(", ".join(service.name for service in started.services)):
-            for service in started.services:
-                launcher.start(service)
-            said = json.loads(await launcher.output(started.bootstrap))
-            await launcher.ready(started.services)
+            await launcher.run(build(DEFAULT_PORTS).jobs)
+            await product.make_topics(servers.kafka, options)
+        with report.step("services"):
+            started, said = await _started(launcher, build)
         endpoints = Endpoints(
             services={service.name: service.url for service in started.services},
             api_key=said["api_key"],
@@ -91,6 +90,25 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
             yield Running(endpoints, launcher, started.services)
         finally:
             options.endpoints_file.unlink(missing_ok=True)
+
+
+async def _started(launcher: Launcher, build: Callable[[Mapping[str, int]], System]) -> tuple[System, dict[str, str]]:
+    """The services, ready, and what the bootstrap said. Ports are free when they are picked; where somebody is faster
+    than our service, everything is started again on others."""
+    for last in (False, False, True):
+        system = build({name: ports.pick(preferred) for name, preferred in DEFAULT_PORTS.items()})
+        try:
+            for service in system.services:
+                launcher.start(service)
+            said: dict[str, str] = json.loads(await launcher.output(system.bootstrap))
+            await launcher.ready(system.services)
+        except ProcessDied as died:
+            if last or f"[Errno {errno.EADDRINUSE}]" not in str(died):
+                raise
+            launcher.stop()
+        else:
+            return system, said
+    raise AssertionError("unreachable")
 
 
 def tell(endpoints: Endpoints, options: Options, report: Report) -> None:

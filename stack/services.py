@@ -50,7 +50,7 @@ class System:
     """Prints another sign-in link: each opens the portal once, for 15 minutes."""
 
 
-def boothline(servers: Servers, ports: Mapping[str, int], keys: Keys, *, ephemeral: bool, log_level: str) -> System:
+def boothline(servers: Servers, ports: Mapping[str, int], *, keys: Keys, ephemeral: bool, log_level: str) -> System:
     """The five services on `servers`; `ephemeral` when the broker forgets everything at its end."""
     settings = _settings(servers, ports, keys, ephemeral=ephemeral, log_level=log_level)
     environments = {name: _environment(name, values) for name, values in settings.items()}

@@ -1,6 +1,7 @@
 """`python -m tests.integration.stack.fake_launcher FOLDER [FAULT]`: the real launcher with fake services."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -16,14 +17,14 @@ FAKE = str(Path(__file__).with_name("fake_service.py"))
 SAYS = "import json; print(json.dumps({'api_key': 'k', 'sign_in_url': 'http://127.0.0.1/sign-in'}))"
 
 
-async def no_topics(bootstrap: str, ephemeral: bool) -> None:
+async def no_topics(bootstrap: str, options: Options) -> None:
     """There is nobody to use them."""
 
 
 def fake_system(fault: str) -> Product:
     """Two services and a migration; the second one has `fault`."""
 
-    def system(servers: Servers, ports: dict[str, int], keys: object, *, ephemeral: bool, log_level: str) -> System:
+    def system(servers: Servers, ports: Mapping[str, int], *, keys: object, ephemeral: bool, log_level: str) -> System:
         def service(name: str, fault: str) -> Service:
             environment = {f"{name.upper()}_PORT": str(ports[name]), f"{name.upper()}_FAULT": fault}
             return Service(name, (sys.executable, FAKE, name), ports[name], environment)

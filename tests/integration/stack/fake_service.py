@@ -1,14 +1,17 @@
 """A tiny service for the launcher's tests: `fake_service.py NAME`, settings by NAME_PORT, NAME_FAULT and so on."""
 
+import errno
 import http.server
 import json
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 
 def main() -> int:
-    """Serves /ready; NAME_FAULT=never-ready answers 503, =die exits before it serves; "migrate" and "bootstrap" end."""
+    """Serves /ready; NAME_FAULT=never-ready answers 503, =die exits before it serves, =port-taken
+    fails once; "migrate" and "bootstrap" end."""
     name, *rest = sys.argv[1:]
     read: Callable[[str], str] = lambda key: os.environ.get(f"{name.upper()}_{key}", "")  # noqa: E731, TID251
     print(f"{name} {rest} starts, sees {sorted(key for key in os.environ if key.isupper())}", flush=True)  # noqa: T201, TID251
@@ -26,6 +29,9 @@ def main() -> int:
             self.end_headers()
             self.wfile.write(json.dumps({"pid": os.getpid()}).encode())
 
+    if read("FAULT") == "port-taken" and not Path("tried").exists():
+        Path("tried").touch()
+        raise OSError(errno.EADDRINUSE, "Address already in use")
     http.server.ThreadingHTTPServer(("127.0.0.1", int(read("PORT"))), Handler).serve_forever()
     return 0
 

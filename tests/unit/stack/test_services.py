@@ -24,7 +24,7 @@ SERVERS = Servers(
 @pytest.fixture
 def system() -> System:
     """The system as the launcher would start it."""
-    return boothline(SERVERS, DEFAULT_PORTS, make_keys(), ephemeral=True, log_level="info")
+    return boothline(SERVERS, DEFAULT_PORTS, keys=make_keys(), ephemeral=True, log_level="info")
 
 
 def declared(service: str) -> dict[str, bool]:
