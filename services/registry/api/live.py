@@ -54,16 +54,17 @@ class TooManyStreams(Unavailable):
 class Draw(Protocol):
     """Draws components."""
 
-    async def fragment(
+    async def fragments(
         self, topic: Topic, language: Language, changes: Sequence[Change], spoken: Sequence[Change]
-    ) -> bytes:
+    ) -> Sequence[bytes]:
         """What `changes` redraw, and the status line about `spoken`."""
 
 
-def frame(cursor: Cursor | None, fragment: bytes) -> bytes:
-    """One unnamed event. A page that handled it is as of `cursor`; None: it has something else to come."""
-    data = b"".join(b"data: %s\n" % line for line in fragment.splitlines())
-    return (b"id: %s\n" % str(cursor).encode() if cursor else b"") + data + b"\n"
+def frame(cursor: Cursor | None, fragments: Sequence[bytes]) -> bytes:
+    """One unnamed event for each of `fragments`. A page that handled the last is as of `cursor`; None: it has
+    something else to come."""
+    events = [b"".join(b"data: %s\n" % line for line in fragment.splitlines()) for fragment in fragments if fragment]
+    return b"\n".join(events) + (b"id: %s\n" % str(cursor).encode() if cursor else b"") + b"\n"
 
 
 def reload(cursor: Cursor) -> bytes:
@@ -179,7 +180,7 @@ class Hub:
         if len(missed) > REPLAY or (concerned and concerned[0].at < self._clock() - REPLAY_FOR):
             stream.put(reload(self._position), self._position)
         elif concerned:
-            drawn = await self._draw.fragment(group.topic, group.language, concerned, concerned)
+            drawn = await self._draw.fragments(group.topic, group.language, concerned, concerned)
             stream.put(frame(max(self._position, missed[-1].cursor), drawn), self._position)
 
     async def _run(self) -> None:
@@ -216,7 +217,7 @@ class Hub:
         spoken = unspoken if now >= group.speak_at else []
         if not drawable and not spoken:
             return
-        fragment = await self._draw.fragment(group.topic, group.language, drawable, spoken)
+        drawn = await self._draw.fragments(group.topic, group.language, drawable, spoken)
         took = self._monotonic() - now
         if drawable:
             group.waiting = group.waiting[len(drawable) :]
@@ -224,7 +225,7 @@ class Hub:
         if spoken:
             group.speak_at = now + SPEAK
         group.unspoken = [] if spoken else unspoken[-REPLAY:]
-        self._send(group, frame(None if group.waiting else self._position, fragment))
+        self._send(group, frame(None if group.waiting else self._position, drawn))
 
     def _send(self, group: Group, data: bytes) -> None:
         for stream in group.streams:

@@ -1,20 +1,25 @@
 """The portal as one part: pages, static files, live stream."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter
 
 from services.registry.api import live, portal
+from services.registry.api.imports import Desk
 from services.registry.api.live import Hub
 from services.registry.api.portal.edge import Edge
-from services.registry.api.portal.rendering import LOCALE, STATIC, Renderer
+from services.registry.api.portal.imports import ImportPages
+from services.registry.api.portal.imports import routes as import_routes
+from services.registry.api.portal.rendering import STATIC, Renderer
 from services.registry.api.portal.topics import Drawing
+from services.registry.domain.preset import Preset
 from services.registry.service import Service
 from services.registry.store.portal import PortalReads
 from shared.assets import Assets
 from shared.clock import Clock
-from shared.i18n import load
-from shared.lifecycle import Wakeup
+from shared.i18n import Catalogues
+from shared.lifecycle import Tasks, Wakeup
 
 
 @dataclass(frozen=True)
@@ -25,16 +30,35 @@ class Site:
     hub: Hub
 
 
-def build_site(service: Service, reads: PortalReads, clock: Clock, wakeup: Wakeup) -> Site:
-    """The portal. `wakeup` is to be woken by commits of this process; nobody else waits on it. Raises BadCatalogue."""
+@dataclass(frozen=True)
+class Parts:
+    """What the portal is built of."""
+
+    service: Service
+    reads: PortalReads
+    presets: Sequence[Preset]
+    catalogues: Catalogues
+    clock: Clock
+    tasks: Tasks
+    """Imports go on in them."""
+    wakeup: Wakeup
+    """Woken by commits of this process; nobody else may wait on it."""
+
+
+def build_site(parts: Parts) -> Site:
+    """The portal."""
+    service, reads, clock = parts.service, parts.reads, parts.clock
     assets = Assets(STATIC)
     assets.join("look.css", "boothline.css", "portal.css")
     assets.join("live.js", "vendor/htmx.min.js", "vendor/hx-sse.min.js", "portal.js")
-    renderer = Renderer(load(LOCALE), assets, clock)
+    renderer = Renderer(parts.catalogues, assets, clock)
     edge = Edge(renderer, service.gate, clock)
-    hub = Hub(reads, Drawing(reads, renderer, clock), clock, wakeup=wakeup)
+    imports = ImportPages(service.importing, parts.presets, parts.catalogues)
+    hub = Hub(reads, Drawing(reads, renderer, imports, clock), clock, wakeup=parts.wakeup)
+    desk = Desk(service.importing, parts.tasks)
     router = APIRouter()
     router.include_router(assets.routes())
     router.include_router(portal.routes(edge, reads, service))
+    router.include_router(import_routes(edge, reads, desk, imports))
     router.include_router(live.routes(edge, reads, hub))
     return Site(router, hub)

@@ -17,6 +17,11 @@
     live.addEventListener("htmx:sse:after:connection", () => show("on"));
     for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) live.addEventListener(name, () => show("off"));
     addEventListener("offline", () => show("off"));
+    // "Now" is true for some seconds only.
+    live.addEventListener("htmx:sse:after:message", () => setTimeout(() => {
+      for (const mark of document.querySelectorAll(".new")) mark.remove();
+      for (const card of document.querySelectorAll(".changed")) card.classList.remove("changed");
+    }, 6000));
   }
 
   // The form was received once: a second click within the second, or while the answer is awaited, does nothing.

@@ -99,9 +99,11 @@ class Server:
 def server(registry_url: str, keys: Keys) -> Iterator[Server]:
     """The portal, running."""
     running = Server(registry_url, keys)
-    running.start()
-    yield running
-    running.stop()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
 
 
 @pytest.fixture

@@ -4,14 +4,16 @@ import asyncio
 import sys
 
 from services.registry.api import routes
-from services.registry.api.site import build_site
-from services.registry.app import build_service
+from services.registry.api.portal.rendering import LOCALE
+from services.registry.api.site import Parts, build_site
+from services.registry.app import build_service, load_presets
 from services.registry.settings import Settings
 from services.registry.store.database import open_database
 from services.registry.store.portal import PortalReads
 from services.registry.store.queries import load_queries
 from shared import log
 from shared.clock import utc_now
+from shared.i18n import load
 from shared.lifecycle import Lifecycle, Wakeup
 from shared.telemetry import new_registry
 from shared.web import create_web, serving
@@ -26,8 +28,10 @@ async def serve(settings: Settings) -> None:
         )
         service = build_service(settings, database, pages.wake)
         web = create_web("registry", new_registry(), {"database": database.probe}, body_limits={"/imports": 10_000_000})
-        web.include_router(routes(service, utc_now))
-        site = build_site(service, PortalReads(database), utc_now, pages)
+        catalogues = load(LOCALE)
+        web.include_router(routes(service, utc_now, life.tasks, catalogues))
+        presets = tuple(load_presets().values())
+        site = build_site(Parts(service, PortalReads(database), presets, catalogues, utc_now, life.tasks, pages))
         web.include_router(site.router)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks, grace=2))
         await life.enter(site.hub.running(life.tasks))

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from services.registry.settings import Settings
 from services.registry.store.database import Database, open_database
 from services.registry.store.queries import load_queries
 from shared import ids
+from shared.clock import utc_now
 from shared.events import (
     ChallengeExpired,
     ChallengeLocked,
@@ -90,7 +91,7 @@ class World:
     ) -> UUID:
         """A unit under `above` (nearest first)."""
         unit = ids.new_id()
-        now = datetime.now(UTC)
+        now = utc_now()
         organisation = self.settings.organisation_id
         digits = "".join(char for char in number or "" if char.isdigit())
         async with self.database._pool.acquire() as connection, connection.transaction():
@@ -121,7 +122,7 @@ class World:
     async def record(self, unit: str, post: str, name: Name, gender: Gender | None = None, phone: str = "") -> UUID:
         """An appointment; a phone of its own unless one is given."""
         self.phones += 1
-        now = datetime.now(UTC)
+        now = utc_now()
         answer = await self.service.recording.record(
             self.principal,
             Record(
@@ -142,7 +143,7 @@ class World:
             "organisation_id": self.settings.organisation_id,
             "subject": ids.challenge_id(appointment, cycle),
             "version": version,
-            "at": datetime.now(UTC),
+            "at": utc_now(),
             "appointment_id": appointment,
             "cycle": cycle,
         }
@@ -187,7 +188,7 @@ class World:
 
     async def end(self, appointment: UUID) -> None:
         """It is over."""
-        await self.service.changing.end(Change(self.principal, appointment, datetime.now(UTC)), "resigned")
+        await self.service.changing.end(Change(self.principal, appointment, utc_now()), "resigned")
 
     async def add_committee(self) -> dict[str, UUID]:
         """Booth 155-1 with seats in every state, by name of the state."""
@@ -218,11 +219,11 @@ class World:
 
     async def sign_in_token(self, account: str = ADMINISTRATOR) -> str:
         """The token of a one-time link."""
-        return await self.service.gate.issue_sign_in(self.settings.organisation_id, account, datetime.now(UTC))
+        return await self.service.gate.issue_sign_in(self.settings.organisation_id, account, utc_now())
 
     async def sign_in(self) -> str:
         """The token of a session."""
-        return await self.service.gate.sign_in(await self.sign_in_token(), datetime.now(UTC))
+        return await self.service.gate.sign_in(await self.sign_in_token(), utc_now())
 
     async def rows(self, sql: str, *values: object) -> list[Any]:
         """Looks behind the pages."""
@@ -235,7 +236,7 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
     """An organisation after the preset in-mp-2014 on a migrated database; nothing in it yet."""
     async with open_database(settings.database_url.get_secret_value(), load_queries(), size=4, timeout=30) as database:
         service = build_service(settings, database, lambda: None)
-        now = datetime.now(UTC) - timedelta(seconds=1)
+        now = utc_now() - timedelta(seconds=1)
         await service.gate.install(settings.organisation_id, load_presets()["in-mp-2014"], now)
         async with database.transaction() as rows:
             account = await rows.one("account", settings.organisation_id, ADMINISTRATOR)

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from babel.messages.extract import extract_from_dir
 
-from services.registry.api import site
+import services.registry.api.site  # noqa: F401  # importing it defines every failure
 from services.registry.api.portal.rendering import SERVICE
 from shared.errors import Failure
 
 Message = str | tuple[str, str]
-
-assert site  # importing it defines every failure
 
 METHODS = [("pages/**.html", "jinja2"), ("api/**.py", "python")]
 OPTIONS = {"pages/**.html": {"extensions": "jinja2.ext.i18n", "trimmed": "false", "silent": "false"}}
@@ -25,7 +23,10 @@ KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
 def extracted() -> set[Message]:
     """Singular, or singular and plural."""
     found = extract_from_dir(str(SERVICE), METHODS, OPTIONS, KEYWORDS)
-    return {message for _, _, message, _, _ in found} | set(failures())
+    messages: set[Message] = set(failures())
+    for _, _, message, _, _ in found:
+        messages.add(message if isinstance(message, str) else (message[0], message[1]))
+    return messages
 
 
 def failures() -> Iterator[str]:

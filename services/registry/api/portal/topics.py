@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.registry.api.portal import views
 from services.registry.api.portal.course import appointment_view
+from services.registry.api.portal.imports import ImportPages
 from services.registry.api.portal.rendering import Renderer
 from services.registry.domain.portal import Change
 from services.registry.domain.principal import Permission, Principal
@@ -63,22 +64,41 @@ class Appointment:
         return change.appointment_id == self.appointment_id
 
 
-Topic = Committee | Below | Appointment
+@dataclass(frozen=True, slots=True)
+class Import:
+    """The page of an import."""
+
+    job_id: UUID
+    principal: Principal
+    pace: ClassVar[float] = 1.0
+
+    def concerns(self, change: Change, _: Ancestry) -> bool:
+        """Whether the page shows what changed; changes do not say which import they are of."""
+        return change.kind == "import" and change.organisation_id == self.principal.organisation_id
+
+
+Topic = Committee | Below | Appointment | Import
 
 
 class Drawing:
     """Draws the components of a topic as they are now: the same partials as the page's."""
 
-    def __init__(self, reads: PortalReads, renderer: Renderer, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, reads: PortalReads, renderer: Renderer, imports: ImportPages, clock: Callable[[], datetime]
+    ) -> None:
         """Reads nothing yet."""
         self._reads = reads
+        self._imports = imports
         self._renderer = renderer
         self._clock = clock
 
-    async def fragment(
+    async def fragments(
         self, topic: Topic, language: Language, changes: Sequence[Change], spoken: Sequence[Change]
-    ) -> bytes:
-        """What `changes` redraw, and the status line about `spoken`; either may be empty."""
+    ) -> Sequence[bytes]:
+        """What `changes` redraw, and the status line about `spoken`; either may be empty. Rows of a table stand in a
+        fragment of their own: after anything else a browser would drop their tags."""
+        if isinstance(topic, Import):
+            return await self._import(topic, language, changes, spoken)
         async with self._reads.snapshot() as snapshot:
             match topic:
                 case Committee():
@@ -88,6 +108,15 @@ class Drawing:
                 case Appointment():
                     return await self._appointment(snapshot, topic, language, changes, spoken)
 
+    async def _import(
+        self, topic: Import, language: Language, changes: Sequence[Change], spoken: Sequence[Change]
+    ) -> Sequence[bytes]:
+        shown = await self._imports.importing.show(topic.principal, topic.job_id)
+        view = await self._imports.view(shown, language)
+        line = views.as_of(self._clock(), self._renderer.catalogues[language], language)
+        context = {"job": view, "whole": bool(changes), "status_line": line if spoken else None}
+        return [self._renderer.fragment("fragments/import.html", language, context)]
+
     async def _committee(
         self,
         snapshot: Snapshot,
@@ -95,7 +124,7 @@ class Drawing:
         language: Language,
         changes: Sequence[Change],
         spoken: Sequence[Change],
-    ) -> bytes:
+    ) -> Sequence[bytes]:
         catalogue = self._renderer.catalogues[language]
         context = await views.committee_context(snapshot, topic.unit_id, catalogue, language)
         about = [change.appointment_id for change in (*changes, *spoken) if change.appointment_id]
@@ -109,11 +138,11 @@ class Drawing:
             "may_record": topic.may_record,
             "status_line": status if spoken else None,
         }
-        return self._renderer.fragment("fragments/unit.html", language, context)
+        return [self._renderer.fragment("fragments/unit.html", language, context)]
 
     async def _below(
         self, snapshot: Snapshot, topic: Below, language: Language, changes: Sequence[Change], spoken: Sequence[Change]
-    ) -> bytes:
+    ) -> Sequence[bytes]:
         catalogue = self._renderer.catalogues[language]
         units = [change.unit_id for change in changes if change.unit_id]
         context: views.Context = {"rows": []}
@@ -123,7 +152,10 @@ class Drawing:
             context["rows"] = [row for row in context["rows"] if row.anchor in touched]
         line = views.changed_line(len(spoken), self._clock(), catalogue, language)
         context |= {"whole": bool(changes), "status_line": line if spoken else None}
-        return self._renderer.fragment("fragments/coverage.html", language, context)
+        return [
+            self._renderer.fragment("fragments/rows.html", language, context),
+            self._renderer.fragment("fragments/coverage.html", language, context),
+        ]
 
     async def _appointment(
         self,
@@ -132,16 +164,16 @@ class Drawing:
         language: Language,
         changes: Sequence[Change],
         spoken: Sequence[Change],
-    ) -> bytes:
+    ) -> Sequence[bytes]:
         catalogue = self._renderer.catalogues[language]
         course = await snapshot.course(topic.organisation_id, topic.appointment_id, topic.principal.unit_id)
         if course is None:
-            return b""
+            return []
         entries = await snapshot.timeline(topic.appointment_id)
         view = appointment_view(course, (), entries, topic.principal, catalogue=catalogue, language=language)
         line = views.changed_line(len(spoken), self._clock(), catalogue, language)
         context = {"view": view, "whole": bool(changes), "status_line": line if spoken else None}
-        return self._renderer.fragment("fragments/appointment.html", language, context)
+        return [self._renderer.fragment("fragments/appointment.html", language, context)]
 
 
 async def find_topic(snapshot: Snapshot, principal: Principal, query: Mapping[str, str]) -> Topic | None:
@@ -155,11 +187,16 @@ async def find_topic(snapshot: Snapshot, principal: Principal, query: Mapping[st
         return Below(organisation, (await views.find_unit(snapshot, principal, code)).id)
     if "coverage" in query:
         return Below(organisation, principal.unit_id)
-    if text := query.get("appointment"):
-        try:
-            appointment_id = UUID(text)
-        except ValueError:
-            return None
+    if (job_id := _id(query.get("import"))) and principal.may(Permission.IMPORT):
+        return Import(job_id, principal)
+    if appointment_id := _id(query.get("appointment")):
         found = await snapshot.course(organisation, appointment_id, principal.unit_id)
         return Appointment(organisation, appointment_id, principal) if found else None
     return None
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
