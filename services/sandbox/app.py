@@ -1,11 +1,11 @@
 """Builds the sandbox from its settings and runs it until it is told to stop."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import uvloop
 from starlette.types import ASGIApp
 
 from services.sandbox.api import control, pages, telegram, twilio
@@ -80,4 +80,4 @@ def main() -> None:
     """Entry point of `python -m services.sandbox`."""
     settings = load(Settings)
     log.configure("sandbox", settings.log_level)
-    asyncio.run(run(settings))
+    uvloop.run(run(settings))
