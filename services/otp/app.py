@@ -2,6 +2,8 @@
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
@@ -21,7 +23,7 @@ from shared import ids, log
 from shared.bus import BusMetrics, Connection, Consumer, Producer
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
-from shared.lifecycle import Lifecycle
+from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
 from shared.telemetry import new_registry
 from shared.web import create_web, serving
@@ -47,8 +49,8 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         for number in range(settings.relays):
             outbox = Outbox(valkey, scripts, f"{secrets.token_hex(6)}-{number}")
             relay = Relay(outbox, Composer(codes, sealer, settings.public_url), producer, metrics, clock)
-            life.tasks.spawn(relay.run(), f"relay {number}")
-        life.tasks.spawn(_sweep_forever(otp, clock, settings.sweep_seconds), "sweep")
+            await life.enter(_running(life.tasks, relay.run(), f"relay {number}"))
+        await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
         consumer = Consumer(
             connection, GROUP, subscriptions(otp, clock), clock=clock, tasks=life.tasks, metrics=BusMetrics(registry)
         )
@@ -65,6 +67,17 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         logger.info("otp runs", port=port)
         await life.until_stopped()
+
+
+@asynccontextmanager
+async def _running(tasks: Tasks, work: Coroutine[object, object, None], name: str) -> AsyncIterator[None]:
+    """Runs `work` until the block is left, so that it stops before what it uses."""
+    task = tasks.spawn(work, name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
 
 
 async def _sweep_forever(otp: Otp, clock: Clock, seconds: float) -> None:

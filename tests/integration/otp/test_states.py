@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID
 
-import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -208,5 +207,4 @@ async def test_after_its_time_nothing_of_a_challenge_is_left(valkey: Redis) -> N
     await world.published()
     longest = max([await valkey.pttl(key) async for key in valkey.scan_iter()])
     assert longest <= (7 * 86_400 + world.policy.kept) * 1000
-    record = orjson.loads(await valkey.hget(f"otp:challenge:{sent.event.challenge_id}", "event"))
-    assert record["type"] == "challenge.verified.v1"
+    assert "challenge.verified.v1" in str(await valkey.hget(f"otp:challenge:{sent.event.challenge_id}", "event"))
