@@ -49,13 +49,17 @@ class Limit:
 class Pacing:
     """Places under the limits. A waiting caller holds no place, so an urgent message never waits behind bulk ones."""
 
-    def __init__(self, valkey: "Redis", limits: Mapping[str, Limit], clock: Clock) -> None:
-        """`limits` by credential; one without a limit is refused."""
+    def __init__(self, valkey: Redis, limits: Mapping[str, Limit], clock: Clock) -> None:
+        """`limits` by credential; see `allow`."""
         self._valkey = valkey
         self._limits = dict(limits)
         self._clock = clock
         self._script = valkey.register_script(SCRIPT)
         self._heads: defaultdict[tuple[str, Lane], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def allow(self, credential: str, limit: Limit) -> None:
+        """What the provider allows this credential; one without a limit cannot send."""
+        self._limits[credential] = limit
 
     async def acquire(
         self, credential: str, chat: str | None, lane: Lane, *, cost: int = 1, at_most: float = 5.0

@@ -54,7 +54,7 @@ class World:
     child: subprocess.Popen[bytes]
 
 
-async def until(question: Callable[[], Awaitable[Any]], seconds: float = 30.0) -> Any:
+async def until(question: Callable[[], Awaitable[Any]], seconds: float = 90.0) -> Any:
     """The first answer that is something."""
     async with asyncio.timeout(seconds):
         while True:
@@ -80,7 +80,8 @@ def world(notifier_url: str, valkey_url: str, own_kafka: str) -> Iterator[World]
         "SEAL_KEY": keys.seal["notifier"], "SEAL_PEERS": keys.seal_peers, "DATABASE_URL": notifier_url,
         "VALKEY_URL": valkey_url, "FINGERPRINT_KEYS": keys.fingerprint, "STORE_KEYS": keys.store,
         "PUBLIC_URL": urls["notifier"], "TWILIO_BASE_URL": urls["sandbox"], "TWILIO_FROM": "+15005550006",
-        "TWILIO_TWO_WAY": "true", "TEST_NUMBER_PREFIXES": json.dumps(["+91555"]), **twilio,
+        "TELEGRAM_TOKEN": keys.telegram_token, "TELEGRAM_API_BASE": urls["sandbox"], "TWILIO_TWO_WAY": "true",
+        "TEST_NUMBER_PREFIXES": json.dumps(["+91555"]), **twilio,
     }  # fmt: skip
     connection = Connection(own_kafka, "test", ephemeral=True)
     asyncio.run(ensure_topics(connection))
@@ -105,7 +106,7 @@ async def deliveries(connection: Connection, seen: list[Event]) -> list[Event]:
 
     await member.start(Listener())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not places:
                 await member.touch()
             while len(seen) < 2:
@@ -115,6 +116,7 @@ async def deliveries(connection: Connection, seen: list[Event]) -> list[Event]:
     return seen
 
 
+@pytest.mark.timeout(240)
 async def test_a_requested_message_reaches_the_phone_and_its_receipt_is_stated(world: World) -> None:
     async with aiohttp.ClientSession() as http:
 

@@ -163,12 +163,14 @@ STATEMENTS = (
       id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       type         text NOT NULL,
       body         text NOT NULL,
+      urgent       boolean NOT NULL,
       traceparent  text,
       created_at   timestamptz NOT NULL,
       published_at timestamptz
     )
     """,
-    "CREATE INDEX outbox_open ON outbox (id) WHERE published_at IS NULL",
+    # Replies and codes first: a broadcast's deliveries must not hold them up.
+    "CREATE INDEX outbox_open ON outbox (urgent DESC, id) WHERE published_at IS NULL",
     "CREATE INDEX outbox_age ON outbox (created_at)",
     "CREATE TABLE erased (appointment_id uuid PRIMARY KEY, erased_at timestamptz NOT NULL)",
     "CREATE TABLE cluster (one boolean PRIMARY KEY DEFAULT true CHECK (one), id text NOT NULL)",
