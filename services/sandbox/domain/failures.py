@@ -95,7 +95,7 @@ class LinkClosed(Forbidden):
 
 
 class TooManyPhones(Throttled):
-    """The sandbox holds no more phones."""
+    """The sandbox is full: it holds no more phones or channels."""
 
     code = "too_many_phones"
 

@@ -7,6 +7,7 @@ ALL = (30, 1.0)
 CHAT = (1, 1.0)
 ROOM = (20, 60.0)
 """Messages per seconds: over all chats, per private chat, per group or channel."""
+CHATS_KEPT = 10_000
 
 
 class Pacing:
@@ -24,6 +25,8 @@ class Pacing:
         waits = [self._wait(key, *window, now) for key, window in windows.items()]
         if max(waits) > 0:
             return math.ceil(max(waits))
+        if len(self._sent) > CHATS_KEPT:
+            self._sent = {key: sent for key, sent in self._sent.items() if sent[-1] > now - ROOM[1]}
         for key in windows:
             self._sent.setdefault(key, deque()).append(now)
         return 0

@@ -7,13 +7,14 @@ from typing import Any
 from zlib import crc32
 
 from services.sandbox.domain.chats import Account, Chat, Message, message_api
-from services.sandbox.domain.failures import BotApiRefusal, bad_request, forbidden
+from services.sandbox.domain.failures import BotApiRefusal, TooManyPhones, bad_request, forbidden
 from services.sandbox.domain.updates import Updates
 
 Json = dict[str, Any]
 QUERY_LIFE = 150.0
 """Seconds in which a callback query may be answered (Bot API server)."""
 QUERIES_KEPT = 2_000
+ROOMS_KEPT = 5_000
 FIRST_PERSON = 100_000_000
 FIRST_CHANNEL = -1_001_000_000_001
 FIRST_GROUP = -400_000_001
@@ -73,6 +74,8 @@ class Telegram:
 
     def room(self, kind: str, title: str, username: str = "", *, chat_id: int = 0) -> Chat:
         """A new channel, group or supergroup with its owner and without the bot; the id may be chosen."""
+        if sum(not c.person for c in self.chats.values()) >= ROOMS_KEPT:
+            raise TooManyPhones
         chat_id = chat_id or (FIRST_GROUP if kind == "group" else FIRST_CHANNEL)
         while chat_id in self.chats:
             chat_id -= 1

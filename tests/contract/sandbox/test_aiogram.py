@@ -129,6 +129,27 @@ async def test_a_tap_is_answered_once_and_the_message_is_edited(bot: Bot, contro
         await bot.edit_message_text("<b>Verified</b>", chat_id=chat_id, message_id=sent.message_id, parse_mode="HTML")
 
 
+async def test_a_strangers_tap_and_invented_data_arrive_as_what_they_are(bot: Bot, control: Control) -> None:
+    chat_id = await started(control, bot)
+    await bot.send_message(chat_id, "Do you accept?", reply_markup=CONFIRM)
+    await control.post(f"/phones/{RAVI}/tap", label="Confirm", chat_of=ANITA, forged_data="c:999")
+    query = (await next_update(bot)).callback_query
+    assert query is not None
+    assert query.message is not None
+    assert (query.data, query.message.chat.id) == ("c:999", chat_id)
+    assert query.from_user.id == await user_id(control, RAVI)
+
+
+async def test_updates_can_come_three_times_and_in_reverse(bot: Bot, control: Control) -> None:
+    await control.put("/telegram", copies=3, held=True)
+    await control.post(f"/phones/{ANITA}/text", text="one")
+    await control.post(f"/phones/{ANITA}/text", text="two")
+    assert await bot.get_updates() == []
+    await control.post("/updates/reverse")
+    await control.put("/telegram", copies=1)
+    assert [message(u).text for u in await bot.get_updates()] == ["two"] * 3 + ["one"] * 3
+
+
 async def test_a_query_older_than_150_seconds_is_refused_and_its_update_expires(bot: Bot, control: Control) -> None:
     chat_id = await started(control, bot)
     await bot.send_message(chat_id, "Do you accept?", reply_markup=CONFIRM)

@@ -7,8 +7,9 @@ import pytest
 
 from services.sandbox.domain import chats, membership, person, telegram
 from services.sandbox.domain.chats import Membership
-from services.sandbox.domain.failures import BotApiRefusal, NoSuchButton, NoTelegram
+from services.sandbox.domain.failures import BotApiRefusal, NoSuchButton, NoTelegram, TooManyPhones
 from services.sandbox.domain.methods.bot import check_url
+from services.sandbox.domain.methods.chats import INVITES_KEPT
 from services.sandbox.domain.params import Params
 from services.sandbox.domain.person import ContactKind
 from services.sandbox.domain.world import World
@@ -194,3 +195,26 @@ def test_chats_and_queries_are_bounded(world: World) -> None:
     assert len(chat.messages) == chats.MESSAGES_KEPT
     with pytest.raises(BotApiRefusal, match="message to edit not found"):
         call(world, "editMessageText", chat_id=chat_id, message_id=message.id, text="too old")
+
+
+def test_an_answer_shows_what_it_answers_unless_that_is_gone(world: World) -> None:
+    chat_id = started(world)
+    answer = call(world, "sendMessage", chat_id=chat_id, text="x", reply_parameters=json.dumps({"message_id": 1}))
+    assert answer["reply_to_message"]["text"] == "/start"
+    gone = {"message_id": 4242}
+    with pytest.raises(BotApiRefusal, match="message to be replied not found"):
+        call(world, "sendMessage", chat_id=chat_id, text="x", reply_parameters=gone)
+    loose = gone | {"allow_sending_without_reply": True}
+    assert "reply_to_message" not in call(world, "sendMessage", chat_id=chat_id, text="x", reply_parameters=loose)
+
+
+def test_invite_links_and_channels_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = world.telegram.room("channel", "Booth")
+    room.bot = Membership("administrator", frozenset({"can_invite_users"}))
+    for _ in range(INVITES_KEPT + 20):
+        call(world, "createChatInviteLink", chat_id=room.id)
+    assert len(room.invites) == INVITES_KEPT
+    monkeypatch.setattr(telegram, "ROOMS_KEPT", 2)
+    world.telegram.room("channel", "two")
+    with pytest.raises(TooManyPhones):
+        world.telegram.room("channel", "three")

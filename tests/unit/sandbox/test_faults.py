@@ -58,3 +58,11 @@ def test_twenty_messages_a_minute_go_to_a_channel_and_thirty_a_second_in_all() -
     assert pacing.wait("-1", private=False, now=10.0) == 50
     assert not any(pacing.wait(str(n), private=True, now=30.0) for n in range(30))
     assert pacing.wait("99", private=True, now=30.5) == 1
+
+
+def test_chats_that_are_quiet_again_are_forgotten() -> None:
+    pacing = Pacing()
+    pacing.on = True
+    for n in range(12_000):
+        pacing.wait(str(n), private=True, now=n * 0.05)
+    assert len(pacing._sent) < 11_500

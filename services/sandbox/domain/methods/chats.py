@@ -6,6 +6,7 @@ from services.sandbox.domain.failures import bad_request
 from services.sandbox.domain.params import Params
 from services.sandbox.domain.telegram import Telegram
 
+INVITES_KEPT = 500
 GIFTS = ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels")
 
 
@@ -63,6 +64,8 @@ def create_link(tg: Telegram, params: Params, _now: float) -> Json:
     invite = Invite(f"https://t.me/+sandbox{tg.number():06d}", "", joins_by_request=False)
     configure(invite, params)
     chat.invites[invite.url] = invite
+    while len(chat.invites) > INVITES_KEPT:
+        del chat.invites[next(iter(chat.invites))]
     tg.changed(chat)
     return invite_api(invite, tg.bot)
 

@@ -53,8 +53,7 @@ def attachment(tg: Telegram, params: Params, now: float, kind: str, stub: Any) -
 def post(tg: Telegram, chat: Chat, params: Params, now: float, **fields: Any) -> Json:
     """Put a message with the call's keyboard into `chat` and return it."""
     keyboard = read_keyboard(params, chat)
-    if fields.get("content") is None:
-        fields["content"] = {}
+    fields["content"] = fields.get("content", {}) | replied(tg, chat, params)
     if params.flag("protect_content"):
         fields["content"] |= {"has_protected_content": True}
     message = tg.put(chat, now, sender=None, inline=keyboard.inline, **fields)
@@ -64,6 +63,19 @@ def post(tg: Telegram, chat: Chat, params: Params, now: float, **fields: Any) ->
         chat.reply_keyboard = None
     chat.action = ""
     return tg.show(chat, message)
+
+
+def replied(tg: Telegram, chat: Chat, params: Params) -> Json:
+    """The message that this one answers; raises BotApiRefusal when it is gone and must not be."""
+    reply = params.nested("reply_parameters", "reply parameters")
+    if not isinstance(reply, dict) or not reply.get("message_id"):
+        return {}
+    message = chat.message(int(reply["message_id"]))
+    if message is not None:
+        return {"reply_to_message": tg.show(chat, message)}
+    if reply.get("allow_sending_without_reply"):
+        return {}
+    raise bad_request("message to be replied not found")
 
 
 def read_keyboard(params: Params, chat: Chat) -> Keyboard:
