@@ -35,17 +35,9 @@ class System:
     services: dict[str, Service]
     logs: Path
     runner: asyncio.Runner
+    registry: Registry
+    phones: Phones
     kafka_is_embedded: bool
-
-    @property
-    def registry(self) -> Registry:
-        """A recorder's view."""
-        return Registry(self.endpoints.services["registry"], self.endpoints.api_key)
-
-    @property
-    def phones(self) -> Phones:
-        """The phones."""
-        return Phones(self.endpoints.services["sandbox"])
 
     def pid(self, name: str) -> int:
         """The process of a service."""
@@ -75,9 +67,13 @@ def started(folder: Path) -> Iterator[System]:
         up = runner.run(context.__aenter__())
         try:
             services = {service.name: service for service in up.services}
-            system = System(up.endpoints, up.launcher, services, run_folder.log, runner, options.kafka is None)
-            system.registry.load(table(booths(Size(BOOTHS))))
-            yield system
+            with (
+                Registry(up.endpoints.services["registry"], up.endpoints.api_key) as registry,
+                Phones(up.endpoints.services["sandbox"]) as phones,
+            ):
+                registry.load(table(booths(Size(BOOTHS))))
+                embedded = options.kafka is None
+                yield System(up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, embedded)
         finally:
             runner.run(context.__aexit__(None, None, None))
             run_folder.close()

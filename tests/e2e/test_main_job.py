@@ -85,7 +85,7 @@ def test_five_wrong_codes_lock_and_a_reissue_asks_again(system: System, unit: st
     for _ in range(5):
         page.confirm(wrong)
     assert system.registry.until_state(made["id"], "locked") == "locked"
-    page.http.post(page.path, data={"code": right}, follow_redirects=True)
+    page.post("", code=right)
     assert system.registry.state(made["id"]) == "locked"
     system.registry.act(made["id"], "reissue")
     again = system.phones.sms(appointee, "/c/", after=sms["seq"] + 1)
@@ -97,7 +97,6 @@ def test_five_wrong_codes_lock_and_a_reissue_asks_again(system: System, unit: st
 def test_a_dead_number_is_shown_and_the_corrected_one_confirms(system: System, unit: str, appointee: Appointee) -> None:
     system.phones.change(appointee, state="dead")
     made = system.registry.record(unit, "mkb", appointee)
-    system.phones.sms(appointee, "/c/")
 
     def undelivered() -> bool:
         deliveries = system.registry.appointment(made["id"])["deliveries"]
@@ -117,8 +116,8 @@ def test_ended_wins_over_a_code_that_is_still_in_the_phone(system: System, unit:
     sms = system.phones.sms(appointee, "/c/")
     system.registry.act(made["id"], "end", reason="mistake")
     page = ConfirmPage.of(sms)
-    until(lambda: 'name="code"' not in page.http.get(page.path).text, "the link is over")
-    page.http.post(page.path, data={"code": code_in(sms)}, follow_redirects=True)
+    until(lambda: 'name="code"' not in page.get().text, "the link is over")
+    page.post("", code=code_in(sms))
     assert system.registry.state(made["id"]) == "ended"
 
 

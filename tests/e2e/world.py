@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-NOTICE = {"version": "1", "language": "hi", "at": "2026-11-24T09:00:00Z"}
+NOTICE = {"version": "1", "language": "hi"}
 T = TypeVar("T")
 Json = dict[str, Any]
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
@@ -44,7 +44,19 @@ class Away(AssertionError):
     """A service answered that it cannot now."""
 
 
-class Registry:
+class Client:
+    """An HTTP client that is closed."""
+
+    http: httpx.Client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+
+class Registry(Client):
     """What a recorder does."""
 
     def __init__(self, url: str, api_key: str) -> None:
@@ -88,7 +100,7 @@ class Registry:
         return good(self.http.post(f"/v1/appointments/{appointment}/{verb}", json=body))
 
 
-class Phones:
+class Phones(Client):
     """What people do with the phones of the sandbox."""
 
     def __init__(self, url: str) -> None:
@@ -106,12 +118,12 @@ class Phones:
 
     def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> Json:
         """The first message of the bot behind `after` that holds `contains`."""
-        query: dict[str, str | int] = {"kind": "message", "phone": who.phone, "contains": contains, "after": after}
+        query: dict[str, str | int] = {"kind": "chat", "phone": who.phone, "contains": contains, "after": after}
         return self._wait(query, timeout, "message")
 
     def post(self, chat_id: int, contains: str = "", timeout: float = 30) -> Json:
         """The first post of a channel that holds `contains`."""
-        return self._wait({"kind": "message", "chat_id": chat_id, "contains": contains}, timeout, "message")
+        return self._wait({"kind": "channel", "chat_id": chat_id, "contains": contains}, timeout, "message")
 
     def _wait(self, query: Mapping[str, str | int], timeout: float, what: str) -> Json:
         found = good(self.http.get("/wait", params={**query, "timeout": timeout}))
@@ -143,10 +155,20 @@ class ConfirmPage:
     def __init__(self, link: str) -> None:
         parts = urlsplit(link)
         self.path = parts.path
-        origin = f"{parts.scheme}://{parts.netloc}"
-        self.http = httpx.Client(
-            base_url=origin, headers={"origin": origin, "sec-fetch-site": "same-origin"}, timeout=30
-        )
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+
+    def get(self, suffix: str = "") -> httpx.Response:
+        """The page, whatever it says."""
+        return httpx.get(self.origin + self.path + suffix, timeout=30)
+
+    def post(self, suffix: str, **typed: str) -> httpx.Response:
+        """Send a form of the page; follows the redirect as a browser does."""
+        headers = {"origin": self.origin, "sec-fetch-site": "same-origin"}
+        url = self.origin + self.path + suffix
+        response = httpx.post(url, data=typed, headers=headers, follow_redirects=True, timeout=30)
+        if response.status_code >= 500:
+            raise Away(response.text)
+        return response
 
     @classmethod
     def of(cls, sms: Mapping[str, Any]) -> Self:
@@ -157,21 +179,19 @@ class ConfirmPage:
 
     def open(self, suffix: str = "") -> str:
         """The page."""
-        response = self.http.get(self.path + suffix)
+        response = self.get(suffix)
         if response.status_code >= 500:
             raise Away(response.text)
         assert response.status_code == 200, response.text
         return response.text
 
     def confirm(self, code: str) -> httpx.Response:
-        """Type the code; follows the redirect as a browser does."""
-        fields = dict(hidden_fields(self.open()))
-        return self.http.post(self.path, data={**fields, "code": code}, follow_redirects=True)
+        """Type the code."""
+        return self.post("", **dict(hidden_fields(self.open())), code=code)
 
     def refuse(self) -> httpx.Response:
         """Say: this is not me."""
-        fields = dict(hidden_fields(self.open("/refuse")))
-        return self.http.post(f"{self.path}/refuse", data=fields, follow_redirects=True)
+        return self.post("/refuse", **dict(hidden_fields(self.open("/refuse"))))
 
 
 def hidden_fields(page: str) -> Iterator[tuple[str, str]]:
