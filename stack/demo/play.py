@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,14 +19,14 @@ from stack.demo.score import Line, Score
 from stack.demo.show import progress
 from stack.demo.workers import Scene, Stage, act
 from stack.endpoints import Endpoints
-from stack.fixture import MadeUp, Size, booths, people, table
+from stack.fixture import Booth, MadeUp, Size, booths, people, table
 
 PATIENCE = 60.0
 """Seconds that a worker waits for one thing: an SMS, a chat message, a state."""
 AT_ONCE = 8
 """Appointments being recorded at the same time, as by a few recorders."""
-CHANNEL = -1_001_000_000_555
-"""The district's channel in the sandbox."""
+CHANNELS = -1_001_000_000_000
+"""Ids of the channels in the sandbox are below this."""
 
 _PEOPLE = 2 * sum(CAST.values())
 FAILURES = (Refused, NothingCame, TookTooLong, aiohttp.ClientError, TimeoutError)
@@ -53,23 +54,22 @@ async def theatre(endpoints: Endpoints) -> AsyncIterator[Theatre]:
         yield Theatre(stage, registry, sandbox, Api(http, endpoints.services["console"]))
 
 
-async def load(theatre: Theatre) -> str:
-    """Loads the district, its phones and its channel; returns how much that was."""
+async def load(theatre: Theatre) -> None:
+    """Loads the district, its phones, a channel for each committee of the demo, and a member who is told by SMS."""
     size = Size()
-    rows, cast_and_member = list(booths(size)), list(people(_PEOPLE + 1, size.seed))
+    rows, everybody = list(booths(size)), list(people(_PEOPLE + 1, size.seed))
     accepted, rejected = await theatre.stage.recorder.load(table(rows).encode())
-    await theatre.sandbox.post(
-        "/control/seed",
-        {
-            "phones": [_phone(person) for person in cast_and_member],
-            "channels": [{"title": f"{rows[0].district_hi} · {rows[0].district}", "chat_id": CHANNEL}],
-        },
-    )
     if rejected:
         raise Refused(f"{rejected} of {accepted + rejected} booths of the fixture were rejected")
-    await theatre.stage.recorder.announce_in(rows[0].district_code, CHANNEL)
-    await theatre.stage.recorder.subscribe(rows[0].code, cast_and_member[-1])
-    return f"{accepted} booths"
+    channels = [{"title": booth.booth_name_hi or booth.booth_name, "chat_id": _channel(booth)} for booth in _units()]
+    await theatre.sandbox.post(
+        "/control/seed", {"phones": [_phone(person) for person in everybody], "channels": channels}
+    )
+    for booth in _units():
+        await theatre.stage.recorder.announce_in(booth.code, _channel(booth))
+    member = everybody[-1]
+    await theatre.stage.recorder.subscribe(rows[0].code, member)
+    await theatre.sandbox.post(f"/control/phones/{member.phone}/join", {"chat_id": _channel(rows[0])})
 
 
 async def play(theatre: Theatre, console: Console) -> Score:
@@ -85,23 +85,39 @@ async def play(theatre: Theatre, console: Console) -> Score:
     async with progress(console, score), asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(_career(theatre.stage, worker, lines, gate))
-    score.problems += [*await _announcements(theatre, score.count("verified")), *await _dead_letters(theatre)]
+    score.problems += [*await _announcements(theatre, score.lines), *await _dead_letters(theatre)]
     return score
 
 
-async def _announcements(theatre: Theatre, verified: int) -> list[str]:
-    """The channel has one post for each verified appointment."""
+async def _announcements(theatre: Theatre, lines: Sequence[Line]) -> list[str]:
+    """The channel of each committee has one post for each appointment that was verified there."""
+    wanted = Counter(line.seat.unit for line in lines if line.state == "verified")
     deadline = time.monotonic() + PATIENCE
-    while (posts := await _posts(theatre)) != verified:
-        if posts > verified or time.monotonic() > deadline:
-            return [f"{posts} posts in the channel for {verified} verified appointments"]
-        await asyncio.sleep(0.25)
-    return []
+    while True:
+        posts = {booth.code: await _posts(theatre, booth) for booth in _units()}
+        wrong = [f"{count} for {wanted[unit]} in {unit}" for unit, count in posts.items() if count != wanted[unit]]
+        if not wrong:
+            return []
+        if time.monotonic() > deadline:
+            return [f"posts in the channels for verified appointments: {', '.join(wrong)}"]
+        await asyncio.sleep(0.5)
 
 
-async def _posts(theatre: Theatre) -> int:
-    shown = await theatre.sandbox.get(f"/control/channels/{CHANNEL}")
+async def _posts(theatre: Theatre, booth: Booth) -> int:
+    shown = await theatre.sandbox.get(f"/control/channels/{_channel(booth)}")
     return sum(message["from_bot"] and not message["deleted"] for message in shown["messages"])
+
+
+def _units() -> list[Booth]:
+    """The committees that the cast sits on."""
+    rows = list(booths(Size()))
+    used = {seat.unit for worker in cast(rows, people(_PEOPLE), CAST) for seat in worker.seats}
+    return [booth for booth in rows if booth.code in used]
+
+
+def _channel(booth: Booth) -> int:
+    """The committee's channel in the sandbox; one each, because a bot may post 20 times a minute in a chat."""
+    return CHANNELS - booth.part_no
 
 
 async def _career(stage: Stage, worker: Worker, lines: dict[Seat, Line], gate: asyncio.Semaphore) -> None:
