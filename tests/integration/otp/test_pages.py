@@ -40,6 +40,7 @@ async def test_the_page_says_who_asks_whom_for_what(world: World) -> None:
     ):  # fmt: skip
         assert text in page.text
     assert "कुशवाहा" not in page.text
+    assert sent.code
     assert sent.code not in page.text
     assert f"https://t.me/boothline_bot?start={sent.handle}" in page.text
     assert "checked" not in page.text
@@ -164,15 +165,19 @@ async def test_unknown_used_refused_expired_ended_and_locked_links_get_one_page(
     handles = [UNKNOWN, "%00", "'", used.handle, refused.handle, expired.handle, ended.handle, locked.handle]
     form = {"request_id": str(ids.new_id()), "lang": "", "notice": "1", "code": "123456"}
     async with world.browser() as browser:
-        for call in (
-            lambda h: browser.get(f"/c/{h}"),
-            lambda h: browser.get(f"/c/{h}/refuse"),
-            lambda h: browser.post(f"/c/{h}", data=form),
-            lambda h: browser.post(f"/c/{h}", data={**form, "code": ""}),
-            lambda h: browser.post(f"/c/{h}/code", data=form),
-            lambda h: browser.post(f"/c/{h}/refuse", data=form),
-        ):
-            answers = [await call(handle) for handle in handles]
+        calls: list[tuple[str, dict[str, str] | None]] = [
+            ("", None),
+            ("/refuse", None),
+            ("", form),
+            ("", {**form, "code": ""}),
+            ("/code", form),
+            ("/refuse", form),
+        ]
+        for path, data in calls:
+            answers = [
+                await (browser.post(f"/c/{each}{path}", data=data) if data else browser.get(f"/c/{each}{path}"))
+                for each in handles
+            ]
             assert {(each.status_code, each.text) for each in answers} == {(404, answers[0].text)}
             assert len({tuple(sorted(each.headers.items())) for each in answers}) == 1
             assert "यह लिंक अब मान्य नहीं है" in answers[0].text
