@@ -10,13 +10,17 @@ from uuid import UUID
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from services.registry.migrations import migrate
 from services.registry.settings import Settings
+from shared.lifecycle import Tasks
 from stack.databases import Databases
 from stack.keys import Keys, make_keys
+from tests.integration.registry_portal.serve import build
 from tests.integration.registry_portal.world import World, open_world, variables
 
+BASE = "http://portal.example"
 ROOT = Path(__file__).parent.parent.parent.parent
 
 
@@ -107,8 +111,21 @@ def server(registry_url: str, keys: Keys) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def client(server: Server, world: World) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser without a screen: signed in, with our own Origin, following nothing."""
-    cookies = {"session": await world.sign_in(), "language": "en"}
-    async with httpx.AsyncClient(base_url=server.base, cookies=cookies, headers={"origin": server.base}) as opened:
+async def portal(settings: Settings, world: World) -> AsyncIterator[FastAPI]:
+    """The portal in this process, without a port."""
+    async with Tasks() as tasks:
+        web, _ = build(settings, world.database, tasks)
+        yield web
+
+
+def stranger(portal: FastAPI, base: str = BASE, **cookies: str) -> httpx.AsyncClient:
+    """A browser without a screen: its forms come from our own pages; it follows no redirect."""
+    transport = httpx.ASGITransport(portal)
+    return httpx.AsyncClient(transport=transport, base_url=base, headers={"origin": base}, cookies=cookies)
+
+
+@pytest.fixture
+async def client(portal: FastAPI, world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody signed in, in English."""
+    async with stranger(portal, session=await world.sign_in(), language="en") as opened:
         yield opened
