@@ -8,7 +8,7 @@ from pathlib import Path
 import uvloop
 from starlette.types import ASGIApp
 
-from services.sandbox.api import control, pages, telegram, twilio
+from services.sandbox.api import control, gateway, pages, telegram, twilio
 from services.sandbox.api.wire import Cable, Loopback
 from services.sandbox.channels import HttpPost, session
 from services.sandbox.service.messages import AccountLine
@@ -42,6 +42,7 @@ def web(sandbox: Sandbox, settings: Settings) -> ASGIApp:
     token = settings.telegram_token.get_secret_value() if settings.telegram_token else None
     app.include_router(telegram.routes(sandbox, token))
     app.include_router(twilio.routes(sandbox, account_of(settings)))
+    app.include_router(gateway.routes(sandbox))
     app.include_router(control.routes(sandbox))
     assets = Assets(STATIC)
     app.include_router(assets.routes())

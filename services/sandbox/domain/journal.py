@@ -16,6 +16,7 @@ class Line(StrEnum):
     WEBHOOK = "webhook"
     RECEIPT = "receipt"
     INBOUND = "inbound"
+    GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)

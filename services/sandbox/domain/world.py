@@ -8,6 +8,7 @@ from services.sandbox.domain.carrier import E164, Carrier, Phone
 from services.sandbox.domain.chats import Account
 from services.sandbox.domain.failures import NotAPhone, NoTelegram, PhoneTaken, TooManyPhones, UnknownPhone
 from services.sandbox.domain.faults import Faults
+from services.sandbox.domain.gateway import Gateway
 from services.sandbox.domain.journal import Call, Journal, Line
 from services.sandbox.domain.pacing import Pacing
 from services.sandbox.domain.params import shown
@@ -31,6 +32,7 @@ class World:
         self.pacing = Pacing()
         self.skew = 0.0  # seconds that the sandbox's clock is ahead
         self.telegram = Telegram(username, touch, self.number, first_update=max(int((now - EPOCH) * 10), 1))
+        self.gateway = Gateway(self.reachable, self.number)
         self.carrier = Carrier(self.receiving, touch, self.number, nonce)
 
     def number(self) -> int:
@@ -90,6 +92,11 @@ class World:
         if account is None or account.deleted:
             raise NoTelegram
         return account
+
+    def reachable(self, number: str) -> Account | None:
+        """The Telegram account of a phone, if there is one that still exists."""
+        phone = self.phones.get(number)
+        return phone.account if phone and phone.account and not phone.account.deleted else None
 
     def log(
         self,

@@ -9,6 +9,7 @@ from services.sandbox.domain.world import World
 from services.sandbox.service.bot_api import BotApi
 from services.sandbox.service.changes import Changes
 from services.sandbox.service.deliveries import Deliveries, Post
+from services.sandbox.service.gateway import Codes
 from services.sandbox.service.messages import AccountLine, Messages
 from shared.clock import Clock
 
@@ -26,6 +27,7 @@ class Sandbox:
         self.deliveries = Deliveries()
         self.world = self._new_world()
         self.messages = Messages(account, lambda: self.world, self.now, post, self.deliveries)
+        self.codes = Codes(lambda: self.world, self.now, post, self.deliveries, account.retry_first)
         self.bot_api = BotApi(lambda: self.world, self.now, self.changes, post, account.retry_first)
 
     def now(self) -> float:

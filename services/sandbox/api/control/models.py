@@ -360,6 +360,16 @@ class Found(BaseModel):
     call: CallOut | None = None
 
 
+class CodeOut(BaseModel):
+    """One code that the Telegram Gateway delivered to a phone."""
+
+    request_id: str
+    at: float
+    code: str
+    delivery: str
+    verification: str
+
+
 class Done(BaseModel):
     """The id of what was done: an update, a callback query or a membership."""
 

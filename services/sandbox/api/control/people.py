@@ -4,6 +4,7 @@ from fastapi import APIRouter, Query
 
 from services.sandbox.api.control.models import (
     ChatOut,
+    CodeOut,
     ContactIn,
     Done,
     InboxOut,
@@ -130,12 +131,22 @@ def reach(router: APIRouter, sandbox: Sandbox) -> None:
 
 
 def sms(router: APIRouter, sandbox: Sandbox) -> None:
-    """The SMS of a phone."""
+    """The SMS and the Gateway codes of a phone."""
 
     @router.get("/{phone}/sms")
     async def inbox(phone: str) -> InboxOut:
         messages = [SmsOut.of(s) for s in sandbox.world.phone(phone).inbox]
         return InboxOut(messages=messages, latest=next((s for s in reversed(messages) if not s.inbound), None))
+
+    @router.get("/{phone}/codes")
+    async def codes(phone: str) -> list[CodeOut]:
+        """Codes that the Telegram Gateway delivered to this phone, oldest first."""
+        number = sandbox.world.phone(phone).number
+        found = [r for r in sandbox.world.gateway.requests.values() if r.phone == number and r.code]
+        return [
+            CodeOut(request_id=r.id, at=r.at, code=r.code, delivery=r.delivery, verification=r.verification)
+            for r in found
+        ]
 
     @router.post("/{phone}/reply")
     async def reply(phone: str, body: Reply) -> SmsOut:
