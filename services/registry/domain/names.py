@@ -49,6 +49,8 @@ class Name:
 
 def clean_text(raw: str | None) -> str | None:
     """`raw` in NFC without invisible characters and odd spaces; None when nothing is left."""
+    if raw is not None and raw.isascii() and raw.isprintable():  # most cells of most lists: 20 times faster
+        return " ".join(raw.split()) or None
     kept = "".join(
         char if char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf", "Zs", "Zl", "Zp"} else _space(char)
         for char in unicodedata.normalize("NFC", raw or "")

@@ -4,6 +4,8 @@ import re
 import string
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -97,10 +99,9 @@ class Preset(Shape):
         return next(level.name for level in self.levels if level.code == code)
 
 
-class Step(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One unit that a row of a list names."""
-
-    model_config = ConfigDict(frozen=True)
 
     level: str
     code: str
@@ -136,8 +137,7 @@ def _step(cells: Mapping[str, str], step: StepShape) -> Step:
     number = cells.get(step.number) if step.number else None
     name_en = (cells.get(step.name_en) if step.name_en else None) or (step.name.en if step.name else None)
     name_hi = (cells.get(step.name_hi) if step.name_hi else None) or (step.name.hi if step.name else None)
-    columns = [name for _, name, _, _ in string.Formatter().parse(step.code) if name]
-    code = step.code.format(**{name: _slug(cells.get(name, "")) for name in columns})
+    code = step.code.format(**{name: _slug(cells.get(name, "")) for name in _columns_in(step.code)})
     digits = re.match(r"\d+", number or "")
     return Step(
         level=step.level,
@@ -149,7 +149,14 @@ def _step(cells: Mapping[str, str], step: StepShape) -> Step:
     )
 
 
+@lru_cache(maxsize=100)
+def _columns_in(template: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in string.Formatter().parse(template) if name)
+
+
 def _slug(text: str) -> str:
+    if text.isascii() and text.isalnum():
+        return text.lower()
     folded = unicodedata.normalize("NFC", text).strip().casefold()
     kept = "".join(char if unicodedata.category(char)[0] in "LMN" else "-" for char in folded)
     return re.sub(r"-+", "-", kept).strip("-")

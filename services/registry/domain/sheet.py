@@ -27,6 +27,7 @@ from shared.events import Language, Notice
 
 ADDED = ("_row", "_code", "_message")
 """What a reject file has more than the upload: ignored when it is uploaded again."""
+_FORMULA = frozenset("=+-@\t\r")
 _TREE = ("level", "code", "parent")
 _APPOINTMENT = ("unit", "post", "phone", "notice_version", "notice_language")
 _YES = frozenset({"yes", "y", "1", "true", "हाँ", "हां"})
@@ -52,17 +53,17 @@ class Reject:
     problems: Sequence[Failure]
 
 
-@dataclass(frozen=True, slots=True)
 class Header:
-    """The columns of a file, in the order of the file, under their plain names."""
+    """The columns of a file, in the order of the file."""
 
-    written: Sequence[str]
-    encoding: str
-
-    @property
-    def columns(self) -> Sequence[str]:
+    def __init__(self, written: Sequence[str], encoding: str) -> None:
+        """`written` as it stands in the file."""
+        self.written = tuple(written)
+        self.encoding = encoding
+        self.columns = tuple(plain(cell) for cell in written)
         """Plain names: `AC No.` is ac_no."""
-        return [plain(cell) for cell in self.written]
+        self.is_tree = set(_TREE) <= set(self.columns)
+        """Whether the rows name level, code and parent themselves."""
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise WrongColumns, once for the file, unless all are there."""
@@ -72,8 +73,12 @@ class Header:
 
     def skips(self, row: Row) -> bool:
         """Whether the row says nothing: empty, or the header once more in mid-file."""
-        cells = [cell.strip() for cell in row.cells]
-        return not any(cells) or [plain(cell) for cell in cells] == list(self.columns)
+        first = next((number for number, cell in enumerate(row.cells) if cell and not cell.isspace()), None)
+        if first is None:
+            return True
+        if first >= len(self.columns) or plain(row.cells[first]) != self.columns[first]:
+            return False
+        return tuple(plain(cell) for cell in row.cells) == self.columns
 
     def cells(self, row: Row) -> dict[str, str]:
         """The row's cells by column, cleaned. Raises RowWidth."""
@@ -94,12 +99,12 @@ def plain(cell: str) -> str:
 def clean_cell(cell: str) -> str:
     """One line without odd spaces, and without the apostrophe that keeps Excel from calculating."""
     text = clean_text(cell) or ""
-    return text[1:] if re.match(r"'[=+\-@]", text) else text
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
 
 
 def safe_cell(cell: str) -> str:
     """A cell as we export it: Excel must not calculate what somebody typed."""
-    return f"'{cell}" if re.match(r"[=+\-@\t\r]", cell) else cell
+    return f"'{cell}" if cell[:1] in _FORMULA else cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class UnitRow:
 
 def check_unit_columns(header: Header, preset: Preset) -> None:
     """Raise WrongColumns unless the file is a list as the preset says, or a tree (level, code, parent)."""
-    if not _is_tree(header):
+    if not header.is_tree:
         header.require(preset.units.required)
 
 
@@ -121,14 +126,10 @@ def unit_row(header: Header, row: Row, preset: Preset) -> UnitRow:
     """What a row of a unit list says. Raises CellMissing, NumberMalformed, RowWidth, UnknownLevel, NameLegacyFont,
     NameWrongScript, NameTooLong."""
     cells = header.cells(row)
-    found = _tree_row(cells, preset) if _is_tree(header) else UnitRow(path_of(cells, preset.units))
+    found = _tree_row(cells, preset) if header.is_tree else UnitRow(path_of(cells, preset.units))
     for step in found.steps:
         _check_names(step)
     return found
-
-
-def _is_tree(header: Header) -> bool:
-    return set(_TREE) <= set(header.columns)
 
 
 def _tree_row(cells: Mapping[str, str], preset: Preset) -> UnitRow:

@@ -105,5 +105,7 @@ UPDATE unit SET name_hi = coalesce($2, name_hi), name_en = coalesce($3, name_en)
 WHERE id = $1;
 
 -- name: import_lock
--- One unit import of an organisation at a time writes: two could place one unit under two parents.
-SELECT pg_advisory_xact_lock(hashtextextended('units:' || $1::uuid::text, 0));
+-- One unit import of an organisation at a time writes: two could place one unit under two parents. Plans are made
+-- anew: one that was made while the tables were empty reads them whole ever after.
+SELECT pg_advisory_xact_lock(hashtextextended('units:' || $1::uuid::text, 0)),
+       set_config('plan_cache_mode', 'force_custom_plan', true);
