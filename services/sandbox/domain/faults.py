@@ -23,7 +23,8 @@ class Stage(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One rule. It fits calls of `api` whose method and target equal its own; "" fits all.
+    """One rule. It fits calls of `api` whose method and target equal its own; "" fits all but getUpdates, which polls
+    all the time and would use the rule up.
 
     `latency` delays the call; `hang` keeps the caller waiting so many seconds and then resets the connection;
     `status` answers with an error; `times` None means until it is cleared.
@@ -47,7 +48,8 @@ class Fault:
 
     def fits(self, api: Api, method: str, target: str) -> bool:
         """True when this call is meant."""
-        same = self.api is api and self.method.lower() in {"", method.lower()}
+        polling = not self.method and method.lower() == "getupdates"
+        same = self.api is api and self.method.lower() in {"", method.lower()} and not polling
         return same and self.target in {"", target} and (self.times is None or self.used < self.times)
 
     @property

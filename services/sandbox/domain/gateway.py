@@ -39,14 +39,10 @@ class Request:
     verified_at: float = 0.0
     entered: str = ""
     wrong: int = 0
-    refunded: bool = False
 
     def api(self) -> Json:
         """The `RequestStatus` object."""
-        cost = 0.0 if self.refunded else PRICE
-        body: Json = {"request_id": self.id, "phone_number": self.phone, "request_cost": cost}
-        if self.refunded:
-            body["is_refunded"] = True
+        body: Json = {"request_id": self.id, "phone_number": self.phone, "request_cost": PRICE}
         if self.delivery:
             body["delivery_status"] = {"status": self.delivery, "updated_at": int(self.delivered_at)}
         if self.verification:

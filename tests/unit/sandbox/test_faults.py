@@ -16,6 +16,18 @@ def test_a_fault_fits_its_api_method_and_target_as_often_as_it_says() -> None:
     assert faults.take(Api.TELEGRAM, "sendmessage", "1") is None
 
 
+def test_the_bots_polling_does_not_use_up_a_fault_that_does_not_name_it() -> None:
+    faults = Faults()
+    faults.add(Fault(api=Api.TELEGRAM, status=429))
+    faults.add(Fault(api=Api.TELEGRAM, method="getUpdates", status=502))
+    polled = faults.take(Api.TELEGRAM, "getUpdates", "")
+    assert polled is not None
+    assert polled.status == 502
+    sent = faults.take(Api.TELEGRAM, "sendMessage", "1")
+    assert sent is not None
+    assert sent.status == 429
+
+
 def test_a_fault_without_times_stays_until_it_is_removed() -> None:
     faults = Faults()
     rule = faults.add(Fault(api=Api.SMS, reset=True, times=None))

@@ -106,7 +106,8 @@ class BotPlace(Body):
 
 
 class FaultIn(Body):
-    """A fault to switch on; `target` is the chat id or the phone, "" fits every call."""
+    """A fault to switch on; `target` is the chat id or the phone. An empty `target` fits every chat, an empty `method`
+    every method but getUpdates, which must be named."""
 
     api: Api
     method: str = ""
