@@ -183,9 +183,9 @@ class Twilio:
     def signed(self, path_and_query: str, params: Sequence[tuple[str, str]], signature: str) -> bool:
         """Whether Twilio signed exactly this callback; compared in constant time."""
         url = self._account.public_url + path_and_query
-        return any(
-            hmac.compare_digest(sign(self._account.token, candidate, params), signature) for candidate in _ports(url)
-        )
+        given = signature.encode()  # a header may hold anything, and only bytes of any kind can be compared
+        token = self._account.token
+        return any(hmac.compare_digest(sign(token, known, params).encode(), given) for known in _ports(url))
 
 
 _TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS, connect=CONNECT_SECONDS)

@@ -56,7 +56,7 @@ class Texts:
             name=self._name(letter), recorder=self._recorder(letter), link=link,
             code=code or "", until=clock_time(text.code_not_after) if text.code_not_after else "",
         )  # fmt: skip
-        return body if code is None else f"{body.replace(' ()', '')}\n\n{web_otp_line(link, code)}"
+        return body if code is None else f"{body}\n{web_otp_line(link, code)}"
 
     def _announcement(self, letter: Letter, text: AnnouncementText, *, two_way: bool) -> str:
         name = letter.secrets.name.text(letter.message.language) if letter.secrets.name else None
@@ -66,7 +66,7 @@ class Texts:
 
     def _answer(self, letter: Letter, text: AnswerText) -> str:
         language = letter.message.language
-        key = "wrong_last" if text.kind == "wrong" and text.guesses_left == 1 else text.kind
+        key = _answer_key(text)
         return self._say(
             letter, "answer", key,
             unit=text.unit.text(language) if text.unit else "", post=text.post.text(language) if text.post else "",
@@ -83,6 +83,13 @@ class Texts:
     def _recorder(self, letter: Letter) -> str:
         named = letter.contact.recorder if letter.contact else None
         return named or self._catalogues[letter.message.language]["words"]["recorder"]
+
+
+def _answer_key(text: AnswerText) -> str:
+    if text.kind == "wrong" and text.guesses_left == 1:
+        return "wrong_last"
+    named = text.kind in {"verified", "refused", "already"}
+    return f"{text.kind}_plain" if named and not (text.unit and text.post) else text.kind
 
 
 def _place(letter: Letter, text: InvitationText | AnnouncementText | EndedText) -> dict[str, str]:
