@@ -20,13 +20,16 @@ from services.otp.service import Otp
 from services.otp.settings import OtpSettings
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from shared import ids, log
-from shared.bus import BusMetrics, Connection, Consumer, Producer
+from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
 from shared.telemetry import new_registry
 from shared.web import create_web, serving
+
+BROKER_SECONDS = 15.0
+"""Between looks at a broker without memory."""
 
 logger = structlog.get_logger(__name__)
 
@@ -51,6 +54,8 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
             relay = Relay(outbox, Composer(codes, sealer, settings.public_url), producer, metrics, clock)
             await life.enter(_running(life.tasks, relay.run(), f"relay {number}"))
         await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
+        if settings.kafka_ephemeral:
+            await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
         consumer = Consumer(
             connection, GROUP, subscriptions(otp, clock), clock=clock, tasks=life.tasks, metrics=BusMetrics(registry)
         )
@@ -78,6 +83,18 @@ async def _running(tasks: Tasks, work: Coroutine[object, object, None], name: st
     finally:
         task.cancel()
         await asyncio.wait({task}, timeout=5)
+
+
+async def _watch_broker(otp: Otp, connection: Connection, clock: Clock) -> None:
+    """A broker without memory that was restarted has another id: it is told everything again (decision 22)."""
+    while True:
+        try:
+            stated = await otp.meet_broker(await cluster_id(connection), clock())
+            if stated:
+                logger.warning("broker replaced", stated=stated)
+        except Unavailable as error:
+            logger.warning("broker not asked", error_code=error.code)
+        await asyncio.sleep(BROKER_SECONDS)
 
 
 async def _sweep_forever(otp: Otp, clock: Clock, seconds: float) -> None:

@@ -212,9 +212,14 @@ class Otp:
         How many events."""
         return sum([await self._challenges.republish(each, now) for each in await self._challenges.stated_since(since)])
 
-    async def republish_all(self, now: datetime) -> int:
-        """The same for everything that is kept."""
-        return await self.republish(now - timedelta(seconds=self._policy.kept), now)
+    async def meet_broker(self, cluster: str, now: datetime) -> int:
+        """State everything that is kept again to a broker that replaced the known one. How many events."""
+        known = await self._challenges.known_cluster()
+        stated = 0
+        if known is not None and known != cluster:
+            stated = await self.republish(now - timedelta(seconds=self._policy.kept), now)
+        await self._challenges.remember_cluster(cluster, self._policy.kept)
+        return stated
 
 
 def _evidence(opened: object) -> Evidence:

@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from services.otp.domain.page import plain
+from services.otp.domain.page import plain, script_of
 from shared.events import Language
 from shared.i18n import LANGUAGES, ist_date, ist_deadline, ist_time, load
 
@@ -78,6 +78,7 @@ def _environment(language: Language, translations: object, static_urls: Mapping[
     environment.filters["date"] = partial(_shown, ist_date, language)
     environment.filters["deadline"] = partial(_shown, ist_deadline, language)
     environment.filters["plain"] = plain
+    environment.filters["script"] = script_of
     return environment
 
 

@@ -180,3 +180,9 @@ class Challenges(Protocol):
 
     async def republish(self, challenge: UUID, now: datetime) -> int:
         """State it again; how many events."""
+
+    async def known_cluster(self) -> str | None:
+        """The broker that was last told everything."""
+
+    async def remember_cluster(self, cluster: str, kept_seconds: int) -> None:
+        """This broker has been told."""

@@ -30,8 +30,8 @@ class Shown(Frozen):
 
     @property
     def phone(self) -> str:
-        """`+91 ••••• ••210`."""
-        return f"+91 ••••• ••{self.phone_last3}"
+        """`+91 ••••• ••210`, with spaces that do not break."""
+        return f"+91\u00a0•••••\u00a0••{self.phone_last3}"
 
 
 def step(glimpse: Glimpse, now: datetime) -> Step:
@@ -46,3 +46,8 @@ def step(glimpse: Glimpse, now: datetime) -> Step:
 def plain(text: str) -> str:
     """`text` without control, bidi and zero-width characters, except the joiners that Hindi needs (portal.md P32)."""
     return "".join(char for char in text if char in _JOINERS or unicodedata.category(char) not in {"Cc", "Cf"})
+
+
+def script_of(text: str) -> Language:
+    """The language that a name's script belongs to, for screen readers."""
+    return "hi" if any("\u0900" <= char <= "\u097f" for char in text) else "en"

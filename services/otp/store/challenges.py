@@ -184,6 +184,17 @@ class ValkeyChallenges:
         """How many events were stated again."""
         return int(await self._scripts.run("republish", now, challenge=str(challenge)))
 
+    async def known_cluster(self) -> str | None:
+        """The broker that was last told everything."""
+        with valkey_errors():
+            found = await self._valkey.get("otp:cluster")
+        return str(found) if found else None
+
+    async def remember_cluster(self, cluster: str, kept_seconds: int) -> None:
+        """This broker has been told."""
+        with valkey_errors():
+            await self._valkey.set("otp:cluster", cluster, ex=kept_seconds)
+
     async def ping(self) -> None:
         """Raises Unavailable when Valkey does not answer."""
         with valkey_errors():
