@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +16,9 @@ LONGEST_PAUSE = 10.0
 """With a first pause of 0.5 s eight attempts span about 35 s: a restart of the receiver is covered."""
 
 Work = Callable[[], Awaitable[None]]
+
+_started_in: ContextVar[int | None] = ContextVar("started_in", default=None)
+"""The generation of the job that is running: what a reset has forgotten must not schedule its own repetition."""
 
 
 class Post(Protocol):
@@ -32,6 +36,7 @@ class Job:
 
     due: float
     order: int
+    generation: int
     work: Work = field(compare=False)
 
 
@@ -46,20 +51,25 @@ class Deliveries:
     def __init__(self) -> None:
         self._jobs: list[Job] = []
         self._order = 0
+        self._generation = 0
         self._wake = asyncio.Event()
         self.dropped = 0
 
     def schedule(self, after: float, work: Work) -> None:
         """Do `work` in `after` seconds. `work` handles its own failures."""
+        if _started_in.get() not in {None, self._generation}:
+            return
         if len(self._jobs) >= QUEUED:
             self.dropped += 1
             return
         self._order += 1
-        heapq.heappush(self._jobs, Job(asyncio.get_running_loop().time() + after, self._order, work))
+        due = asyncio.get_running_loop().time() + after
+        heapq.heappush(self._jobs, Job(due, self._order, self._generation, work))
         self._wake.set()
 
     def clear(self) -> None:
-        """Forget what is waiting."""
+        """Forget what is waiting, and what is running now and would come again."""
+        self._generation += 1
         self._jobs.clear()
 
     async def run(self) -> None:
@@ -69,7 +79,7 @@ class Deliveries:
             while True:
                 job = await self._due()
                 await places.acquire()
-                task = group.create_task(_one(job.work))
+                task = group.create_task(_one(job))
                 task.add_done_callback(lambda _: places.release())
 
     async def _due(self) -> Job:
@@ -85,5 +95,6 @@ class Deliveries:
                 continue
 
 
-async def _one(work: Work) -> None:
-    await work()
+async def _one(job: Job) -> None:
+    _started_in.set(job.generation)
+    await job.work()

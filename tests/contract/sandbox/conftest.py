@@ -1,19 +1,18 @@
 """A sandbox on a free port, an unmodified aiogram bot in front of it, and the control API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 
-from services.sandbox.app import running
-from services.sandbox.service.sandbox import Sandbox
 from services.sandbox.settings import Settings
-from shared.lifecycle import Tasks
+from tests.integration.sandbox.process import free_port, start, stop, wait_until_up
 
 TOKEN = "7000000001:sandbox-token"
 ANITA = "+915550000210"
@@ -51,31 +50,27 @@ class Control:
             return await response.json() if response.status != 204 else None
 
 
-@pytest.fixture
-async def tasks() -> AsyncIterator[Tasks]:
-    async with Tasks() as owned:
-        yield owned
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings(port=0, retry_first=0.02, inbound_url="http://127.0.0.1:1/twilio/inbound")
+    """What the sandbox is started with; phones' answers go to a port that a test may listen on."""
+    return Settings(port=free_port(), inbound_url=f"http://127.0.0.1:{free_port()}/twilio/inbound")
+
+
+@pytest.fixture(scope="session")
+def running(settings: Settings) -> Iterator[str]:
+    """The URL of the session's sandbox."""
+    process = start(settings.port, SANDBOX_INBOUND_URL=settings.inbound_url, SANDBOX_RETRY_FIRST="0.02")
+    url = f"http://127.0.0.1:{settings.port}"
+    wait_until_up(url)
+    yield url
+    assert stop(process) == "", "the sandbox wrote no warning and no error"
 
 
 @pytest.fixture
-async def served(tasks: Tasks, settings: Settings) -> AsyncIterator[tuple[Sandbox, str]]:
-    async with running(settings, tasks) as (sandbox, port):
-        yield sandbox, f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture
-def sandbox(served: tuple[Sandbox, str]) -> Sandbox:
-    return served[0]
-
-
-@pytest.fixture
-def url(served: tuple[Sandbox, str]) -> str:
-    return served[1]
+def url(running: str) -> str:
+    """The URL of an empty sandbox."""
+    httpx.post(f"{running}/control/reset").raise_for_status()
+    return running
 
 
 @pytest.fixture
@@ -91,4 +86,6 @@ async def control(url: str) -> AsyncIterator[Control]:
 async def bot(url: str) -> AsyncIterator[Bot]:
     made = Bot(TOKEN, session=AiohttpSession(api=TelegramAPIServer.from_base(url)))
     yield made
-    await made.session.close()
+    assert isinstance(made.session, AiohttpSession)
+    if made.session._session is not None:
+        await made.session._session.close()  # session.close() sleeps a quarter of a second more

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import pytest
@@ -48,20 +48,16 @@ class Receiver:
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver(settings: Settings) -> AsyncIterator[Receiver]:
+    """Listens where phones' answers go."""
     made, app = Receiver(), web.Application()
     app.router.add_post("/{tail:.*}", made.take)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    made.url = settings.inbound_url.removesuffix("twilio/inbound")
+    await web.TCPSite(runner, "127.0.0.1", urlsplit(made.url).port, reuse_address=True).start()
     yield made
     await runner.cleanup()
-
-
-@pytest.fixture
-def settings(receiver: Receiver) -> Settings:
-    return Settings(port=0, retry_first=0.02, inbound_url=f"{receiver.url}twilio/inbound")
 
 
 class Loopback(HttpClient):  # type: ignore[misc] # the package has no stubs

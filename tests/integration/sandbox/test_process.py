@@ -5,7 +5,8 @@ import threading
 import httpx
 import pytest
 
-from tests.integration.sandbox.conftest import Client, free_port, start, stop, wait_until_up
+from tests.integration.sandbox.conftest import Client
+from tests.integration.sandbox.process import free_port, start, stop, wait_until_up
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org"])  # noqa: S104 - the point of the test

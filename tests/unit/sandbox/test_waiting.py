@@ -72,6 +72,34 @@ async def test_deliveries_run_in_the_order_of_their_times() -> None:
     assert ran == ["a", "b", "c"]
 
 
+async def test_what_a_reset_has_forgotten_does_not_come_again() -> None:
+    due, ran, over = Deliveries(), list[str](), asyncio.Event()
+
+    async def again() -> None:
+        ran.append("again")
+        due.clear()
+        due.schedule(0.0, again)
+        over.set()
+
+    async def last() -> None:
+        ran.append("last")
+
+    async with Tasks() as tasks:
+        due.schedule(0.0, again)
+        tasks.spawn(due.run(), name="deliveries")
+        await over.wait()
+        done = asyncio.Event()
+
+        async def end() -> None:
+            done.set()
+
+        due.schedule(0.0, last)
+        due.schedule(0.01, end)
+        async with asyncio.timeout(5):
+            await done.wait()
+    assert ran == ["again", "last"]
+
+
 async def test_the_schedule_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.sandbox.service.deliveries.QUEUED", 5)
 
