@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -50,7 +49,7 @@ async def process(variables: dict[str, str], act: str, log: Path) -> AsyncIterat
     with log.open("ab") as file:
         running = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "services.registry", act,
-            cwd=ROOT, env={**os.environ, **variables}, stdout=file, stderr=file,
+            cwd=ROOT, env=variables, stdout=file, stderr=file,
         )  # fmt: skip
         try:
             yield running
