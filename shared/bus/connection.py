@@ -52,7 +52,7 @@ class Connection:
     client_id: str
     ephemeral: bool = False
     delivery_timeout: float = 15.0
-    """Seconds after which a publish or commit counts as unknown."""
+    """Seconds after which a publish counts as unknown."""
 
     @classmethod
     def of(cls, settings: ServiceSettings, service: str) -> "Connection":

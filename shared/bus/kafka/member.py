@@ -12,6 +12,7 @@ from shared.bus.kafka.clients import close_consumer, compiled_records, consumer_
 from shared.bus.wire import BusUnavailable, Listener, MembershipLost, Misconfigured, Place, Received, TopicUnfit
 from shared.events import Topic
 
+_COMMIT_SECONDS = 5.0
 _NOWHERE = TopicPartition("", -1)
 
 
@@ -70,9 +71,9 @@ class KafkaMember:
             raise BusUnavailable from error
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Commit explicit offsets; aiokafka itself would retry for ever."""
+        """Commit explicit offsets; aiokafka itself would retry for ever, and a later commit covers this one."""
         try:
-            async with asyncio.timeout(self._connection.delivery_timeout):
+            async with asyncio.timeout(_COMMIT_SECONDS):
                 await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError) as error:
             raise MembershipLost from error
