@@ -105,9 +105,9 @@ class World:
     tasks: Tasks
     session: aiohttp.ClientSession
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    bot: Telegram = field(init=False)
-    requests: Requests = field(init=False)
-    conversation: Conversation = field(init=False)
+    bot: Telegram = field(init=False, repr=False)
+    requests: Requests = field(init=False, repr=False)
+    conversation: Conversation = field(init=False, repr=False)
 
     # -- the service --
     @property
@@ -290,13 +290,14 @@ class World:
         """Nothing is on its way any more: updates handled, answers said."""
 
         async def look() -> bool:
+            heard = {r["update_id"] for r in await self.rows("SELECT update_id FROM telegram_update")}
+            if any(p.update_id not in heard for p in self.sandbox.world.telegram.updates.pending):
+                return False
             row = await self.one(
                 "SELECT (SELECT count(*) FROM telegram_update WHERE state = 'received') AS updates, "
                 "(SELECT count(*) FROM telegram_answer WHERE state IN ('waiting', 'saying')) AS answers"
             )
-            heard = {r["update_id"] for r in await self.rows("SELECT update_id FROM telegram_update")}
-            pending = [p for p in self.sandbox.world.telegram.updates.pending if p.update_id not in heard]
-            return not (row["updates"] or row["answers"] or pending)
+            return not (row["updates"] or row["answers"])
 
         await until(look)
 
