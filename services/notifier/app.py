@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
+from services.notifier.api import operator
 from services.notifier.api import telegram as telegram_api
 from services.notifier.api import twilio as twilio_api
 from services.notifier.channels.twilio import Account, Twilio
@@ -158,6 +159,9 @@ async def run(settings: Settings, clock: Clock, broker: Broker | None = None) ->
         }
         web = create_web("notifier", shop.registry, probes)
         web.include_router(twilio_api.routes(twilio, Receipts(ledger, clock, metrics, stated), conversation))
+        if settings.operator_key:
+            key = settings.operator_key.get_secret_value()
+            web.include_router(operator.routes(Outbox(shop.database), stated, key))
         if telegram and settings.telegram_webhook_secret and settings.telegram_mode == "webhook":
             secret = settings.telegram_webhook_secret.get_secret_value()
             web.include_router(telegram_api.routes(telegram.bot_id, secret, telegram.take))

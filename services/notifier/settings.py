@@ -53,6 +53,8 @@ class Settings(ServiceSettings):
     """JSON: key id -> base64 of 32 bytes, the newest last: encryption at rest."""
     public_url: Base
     """Where providers reach us: callbacks are signed over it."""
+    operator_key: SecretStr | None = Field(default=None, min_length=32)
+    """Who may call POST /v1/republish; without it the endpoint does not exist."""
     test_number_prefixes: tuple[str, ...] = ()
 
     twilio_account_sid: str = Field(min_length=1)

@@ -65,6 +65,11 @@ class Outbox:
                 await db.execute(MARK, [row["id"] for row in rows], now)
             return len(rows)
 
+    async def again(self, since: datetime) -> int:
+        """State everything since then again; returns how many events."""
+        async with self._database.transaction() as db:
+            return int(str(await db.execute(AGAIN, since)).rpartition(" ")[2])
+
     async def meet(self, cluster: str, since: datetime) -> int:
         """Note the broker's cluster. Where an earlier start knew another one, everything since `since` is to be
         stated again: that broker has forgotten it. Returns how many events."""
