@@ -1,5 +1,6 @@
 """The whole of Boothline running: servers, topics, migrations, services, and where they can be reached."""
 
+import asyncio
 import errno
 import json
 import socket
@@ -73,8 +74,7 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
         servers = replace(stack.servers, kafka=options.kafka or stack.servers.kafka)
         build = partial(product.system, servers, keys=make_keys(), ephemeral=plan.broker, log_level=options.log_level)
         with report.step("tables and topics"):
-            await launcher.run(build(DEFAULT_PORTS).jobs)
-            await product.make_topics(servers.kafka, options)
+            await asyncio.gather(launcher.run(build(DEFAULT_PORTS).jobs), product.make_topics(servers.kafka, options))
         with report.step("services"):
             started, said = await _started(launcher, build)
         endpoints = Endpoints(

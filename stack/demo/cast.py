@@ -21,8 +21,8 @@ class Behaviour(StrEnum):
     REFUSES_ON_PAGE = "refuses on the page"
     GUESSES_BY_SMS = "guesses wrong by SMS, then right"
     GUESSES_ON_PAGE = "guesses wrong on the page, then right"
-    BLOCKS_BOT = "confirms in Telegram, then blocks the bot: the next code comes by SMS"
-    DEAD_NUMBER = "has a dead number, which the recorder corrects"
+    BLOCKS_BOT = "blocks the bot; the next code comes by SMS"
+    DEAD_NUMBER = "has a dead number, which is corrected"
 
     @property
     def ends(self) -> str:

@@ -22,7 +22,7 @@ async def perform(
     try:
         async with running(held, options, report, product) as system:
             score = await system.launcher.while_all_live(_play(system, report))
-            _tell_score(score, report, time.monotonic() - began)
+            _tell_score(score, report, began)
             if not score.good:
                 report.line(f"Look into {held.log} and at {system.endpoints.services['console']}.")
             if once:
@@ -45,9 +45,12 @@ async def _play(system: Running, report: Report) -> Score:
         return await play(stage, report.console)
 
 
-def _tell_score(score: Score, report: Report, seconds: float) -> None:
+def _tell_score(score: Score, report: Report, began: float) -> None:
     report.console.print(table(score))
-    report.line(_summary(score, seconds))
+    ended = f"{score.count('verified')} verified, {score.count('refused')} refused"
+    report.line(f"{len(score.lines)} appointments: {ended}{', as expected' if score.good else ''}.")
+    first, done = _after(score.first, began), _after(time.monotonic(), began)
+    report.line(f"First one verified {first} after the start; all done after {done}.")
     failures = score.failures()
     for sentence in failures[:_SHOWN]:
         report.failure(sentence, what="not as expected")
@@ -55,8 +58,5 @@ def _tell_score(score: Score, report: Report, seconds: float) -> None:
         report.line(f".. and {len(failures) - _SHOWN} more.")
 
 
-def _summary(score: Score, seconds: float) -> str:
-    verified, refused = score.count("verified"), score.count("refused")
-    if score.good:
-        return f"{len(score.lines)} appointments: {verified} verified, {refused} refused, as expected; {seconds:.0f} s."
-    return f"{len(score.lines)} appointments: {verified} verified, {refused} refused."
+def _after(moment: float | None, began: float) -> str:
+    return "never" if moment is None else f"{moment - began:.0f} s"

@@ -140,7 +140,8 @@ async def _appointment(stage: Stage, worker: Worker, line: Line, gate: asyncio.S
         line.state = "recorded"
     await act(Scene(stage, worker, phone, line.appointment, seen), again=again)
     line.state = await stage.recorder.until_state(line.appointment, line.behaviour.ends)
-    line.seconds = time.monotonic() - began
+    line.ended = time.monotonic()
+    line.seconds = line.ended - began
 
 
 async def _dead_letters(theatre: Theatre) -> list[str]:

@@ -15,6 +15,8 @@ class Line:
     appointment: str = ""
     state: str = "not recorded"
     seconds: float | None = None
+    ended: float | None = None
+    """When, on the monotonic clock."""
     problem: str = ""
 
     @property
@@ -38,6 +40,11 @@ class Score:
     def count(self, *states: str) -> int:
         """Appointments in one of these states."""
         return sum(line.state in states for line in self.lines)
+
+    @property
+    def first(self) -> float | None:
+        """When the first appointment was verified, on the monotonic clock."""
+        return min((line.ended for line in self.lines if line.ended and line.state == "verified"), default=None)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Behaviour, how many ended as they must of how many, the state that is, the median of seconds."""
