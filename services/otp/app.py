@@ -9,10 +9,9 @@ from datetime import datetime
 import structlog
 import uvloop
 
-from services.otp.api import Pages, confirm_routes, operator_routes, static_routes
+from services.otp.api import Pages, confirm_routes, operator_routes
 from services.otp.api.confirm import Confirm
 from services.otp.api.pages import FOLDER
-from services.otp.api.static import StaticFiles
 from services.otp.consumer import GROUP, subscriptions
 from services.otp.domain.codes import Codes
 from services.otp.relay import Composer, Relay, RelayMetrics
@@ -20,6 +19,7 @@ from services.otp.service import Otp
 from services.otp.settings import OtpSettings
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from shared import ids, log
+from shared.assets import Assets
 from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
@@ -62,11 +62,11 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         await life.enter(consumer)
 
         web = create_web("otp", registry, {"valkey": challenges.ping})
-        files = StaticFiles(FOLDER / "static")
-        pages = Pages(files.urls, https=settings.public_url.startswith("https:"))
+        assets = Assets(FOLDER / "static")
+        pages = Pages(assets.url, https=settings.public_url.startswith("https:"))
         base = str(settings.telegram_link_base).rstrip("/") if settings.telegram_link_base else None
         web.include_router(confirm_routes(Confirm(otp, pages, clock, ids.new_id, base)))
-        web.include_router(static_routes(files))
+        web.include_router(assets.routes())
         if settings.operator_key:
             web.include_router(operator_routes(otp, clock, settings.operator_key.get_secret_value()))
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))

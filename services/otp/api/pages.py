@@ -38,11 +38,11 @@ class Problem:
 class Pages:
     """The templates, one environment per language."""
 
-    def __init__(self, static_urls: Mapping[str, str], *, https: bool) -> None:
+    def __init__(self, static_url: Callable[[str], str], *, https: bool) -> None:
         """Compiles the catalogues. Raises BadCatalogue."""
         self._headers = HEADERS | (HSTS if https else {})
         self._environments = {
-            language: _environment(language, translations, static_urls)
+            language: _environment(language, translations, static_url)
             for language, translations in load(LOCALE).items()
         }
 
@@ -62,7 +62,7 @@ class Pages:
         return HTMLResponse(text, status, {**self._headers, **(headers or {})})
 
 
-def _environment(language: Language, translations: object, static_urls: Mapping[str, str]) -> Environment:
+def _environment(language: Language, translations: object, static_url: Callable[[str], str]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -73,7 +73,7 @@ def _environment(language: Language, translations: object, static_urls: Mapping[
     )
     install: Callable[..., None] = environment.install_gettext_translations  # type: ignore[attr-defined] # the extension adds it
     install(translations, newstyle=True)
-    environment.globals["static"] = static_urls
+    environment.globals["static"] = static_url
     environment.filters["time"] = partial(_shown, ist_time, language)
     environment.filters["date"] = partial(_shown, ist_date, language)
     environment.filters["deadline"] = partial(_shown, ist_deadline, language)

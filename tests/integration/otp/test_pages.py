@@ -35,7 +35,7 @@ async def test_the_page_says_who_asks_whom_for_what(world: World) -> None:
     assert page.status_code == 200
     assert '<html lang="hi">' in page.text
     for text in (
-        "जनसेवा संगठन", "बूथ अध्यक्ष", "बूथ 223", "कोलार मंडल", "सुनीता परमार", "24 नवंबर", "अनीता कु॰", 
+        "जनसेवा संगठन", "बूथ अध्यक्ष", "बूथ 223", "कोलार मंडल", "सुनीता परमार", "24 नवंबर", "अनीता कु॰",
         "2:40 pm तक चलेगा", "5 मौक़े बाक़ी हैं", "2:30 pm के बाद",
     ):  # fmt: skip
         assert text in page.text

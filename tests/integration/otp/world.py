@@ -14,16 +14,16 @@ from nacl.public import PrivateKey
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from services.otp.api import Pages, confirm_routes, operator_routes, static_routes
+from services.otp.api import Pages, confirm_routes, operator_routes
 from services.otp.api.confirm import Confirm
 from services.otp.api.pages import FOLDER
-from services.otp.api.static import StaticFiles
 from services.otp.domain.codes import Codes
 from services.otp.domain.policy import Policy
 from services.otp.relay import Composer, Relay, RelayMetrics
 from services.otp.service import Otp
 from services.otp.store import Outbox, Scripts, ValkeyChallenges
 from shared import ids
+from shared.assets import Assets
 from shared.events import (
     AppointmentEnded,
     AppointmentRecorded,
@@ -114,14 +114,13 @@ class World:
         self.outbox = Outbox(self.valkey, self.scripts, "test")
         composer = Composer(self.codes, self.seal["otp"], PUBLIC_URL)
         self.relay = Relay(self.outbox, composer, self.topics, RelayMetrics(CollectorRegistry()), self.clock)
-        files = StaticFiles(FOLDER / "static")
-        self.static = files.urls
+        assets = Assets(FOLDER / "static")
         web = create_web("otp", CollectorRegistry(), {"valkey": self.challenges.ping})
-        pages = Pages(files.urls, https=True)
+        pages = Pages(assets.url, https=True)
         web.include_router(
             confirm_routes(Confirm(self.otp, pages, self.clock, ids.new_id, "https://t.me/boothline_bot"))
         )
-        web.include_router(static_routes(files))
+        web.include_router(assets.routes())
         web.include_router(operator_routes(self.otp, self.clock, OPERATOR_KEY))
         self.app = web
 
