@@ -29,7 +29,7 @@ class Assignment:
         """The group has moved on: nothing is committed or begun any more."""
         self.bytes = 0
         self._trackers = {place: OffsetTracker() for place in places}
-        self._since: dict[tuple[Place, int], float] = {}
+        self._taken: dict[tuple[Place, int], tuple[float, int]] = {}
 
     @property
     def places(self) -> Collection[Place]:
@@ -39,11 +39,11 @@ class Assignment:
     @property
     def in_flight(self) -> int:
         """Records taken and not finished."""
-        return len(self._since)
+        return len(self._taken)
 
     def oldest(self, now: float) -> float:
         """Age in seconds of the oldest record in flight; 0 if there is none. `now` is the loop's time."""
-        return now - next(iter(self._since.values())) if self._since else 0.0
+        return now - next(iter(self._taken.values()))[0] if self._taken else 0.0
 
     def open(self, window: int) -> list[Place]:
         """Partitions with less than `window` uncommitted records: one stuck record must not let the rest run away."""
@@ -52,15 +52,15 @@ class Assignment:
     def dispatch(self, record: Received, now: float) -> None:
         """Hand `record` to its lane."""
         self._trackers[record.place].dispatch(record.offset)
-        self._since[record.place, record.offset] = now
+        self._taken[record.place, record.offset] = now, record.size
         self.bytes += record.size
         self.lanes.put(record)
 
     async def _work(self, record: Received) -> None:
         await self._handle(record, self.lanes)
         self._trackers[record.place].finish(record.offset)
-        del self._since[record.place, record.offset]
-        self.bytes -= record.size
+        _, size = self._taken.pop((record.place, record.offset))
+        self.bytes -= size
         self._freed()
 
     def due(self) -> dict[Place, int]:

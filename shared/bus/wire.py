@@ -31,7 +31,8 @@ class Received:
     @property
     def size(self) -> int:
         """Bytes that the record keeps in memory, roughly."""
-        return sum(map(len, self.parts()))
+        headers = sum([len(value or b"") for _, value in self.headers])
+        return len(self.key or b"") + len(self.value or b"") + headers
 
     def parts(self) -> Iterator[bytes]:
         """Every byte string in it: key, value, names and values of headers. For searches."""
