@@ -42,6 +42,10 @@ class Sms:
         """The parameters of the callback URL: that is where a caller puts its own id."""
         return dict(parse_qsl(urlsplit(self.callback).query))
 
+    def caller_id(self, parameter: str = "") -> str | None:
+        """The caller's own id: this parameter of the callback URL, or the end of its path; None without one."""
+        return self.query().get(parameter) if parameter else urlsplit(self.callback).path.rpartition("/")[2] or None
+
 
 @dataclass(slots=True)
 class Phone:

@@ -122,3 +122,9 @@ class NotAFault(Invalid):
     """This field of the fault is not valid: {name}."""
 
     code = "not_a_fault"
+
+
+class NotUnderstood(Invalid):
+    """This page or form is not known here."""
+
+    code = "not_understood"

@@ -212,3 +212,26 @@ def test_live_names_what_changed(people: Client) -> None:
         people.sms(ANITA, "x")
         said = next(line for line in lines if line.startswith("data: ") and "sms:" in line)
     assert f"sms:{ANITA}" in said
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form", "status"),
+    [
+        ("GET", "/t.me/boothline_bot?start=x&phone=%2B915559999999", {}, 404),
+        ("GET", "/channels/-1", {}, 404),
+        ("GET", "/channels/abc", {}, 422),
+        ("GET", "/?page=abc", {}, 422),
+        ("POST", f"/phones/{ANITA}/tap", {"message_id": "x"}, 422),
+        ("POST", f"/phones/{ANITA}/tap", {"message_id": "99"}, 404),
+        ("POST", f"/phones/{ANITA}/state", {"state": "exploded"}, 422),
+        ("POST", f"/phones/{ANITA}/contact", {"kind": "stolen"}, 422),
+        ("POST", "/phones/+915559999999/start", {}, 404),
+    ],
+)
+def test_whatever_goes_wrong_is_said_on_a_page(
+    people: Client, method: str, path: str, form: dict[str, str], status: int
+) -> None:
+    answer = people.request(method, path, data=form or None)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert 'role="alert"' in answer.text

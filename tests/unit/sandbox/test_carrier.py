@@ -17,6 +17,13 @@ def test_a_message_is_kept_with_its_callback_parameters() -> None:
     assert made.carrier.messages == {taken.sid: taken}
 
 
+def test_the_callers_id_is_found_in_the_callbacks_query_or_path() -> None:
+    made = worlds.world()
+    taken = made.carrier.accept(sms(StatusCallback="http://127.0.0.1/twilio/status/m-7?try=2"), SENDERS, NOW)
+    assert (taken.caller_id(), taken.caller_id("try"), taken.caller_id("x")) == ("m-7", "2", None)
+    assert made.carrier.accept(sms(), SENDERS, NOW).caller_id() is None
+
+
 def test_a_dead_phone_or_one_that_is_off_shows_nothing() -> None:
     made = worlds.world()
     phone = worlds.phone(made)

@@ -43,10 +43,11 @@ def logs(router: APIRouter, sandbox: Sandbox) -> None:
         return [SmsOut.of(s) for s, _ in zip(kept, range(limit), strict=False)]
 
     @router.get("/sms/counts")
-    async def counts(parameter: str) -> dict[str, int]:
-        """How many accepted messages carry each value of this parameter in their callback URL: repeats show as 2."""
-        kept = sandbox.world.carrier.messages.values()
-        return dict(Counter(q[parameter] for s in kept if parameter in (q := s.query())))
+    async def counts(parameter: str = "") -> dict[str, int]:
+        """How many accepted messages carry each id in their callback URL, in this parameter of its query or, without
+        one, as the end of its path: repeats show as 2."""
+        ids = (s.caller_id(parameter) for s in sandbox.world.carrier.messages.values())
+        return dict(Counter(i for i in ids if i is not None))
 
 
 def waiting(router: APIRouter, sandbox: Sandbox) -> None:

@@ -14,7 +14,7 @@ LISTED = 50
 
 def routes(sandbox: Sandbox, view: View) -> APIRouter:
     """/calls."""
-    router = APIRouter()
+    router = APIRouter(route_class=view.route_class())
 
     @router.get("/calls")
     async def calls(request: Request, line: str = "", method: str = "") -> Response:

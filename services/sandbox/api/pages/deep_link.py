@@ -14,7 +14,7 @@ OFFERED = 50
 
 def routes(sandbox: Sandbox, view: View) -> APIRouter:
     """/t.me/<bot>?start=<payload>&phone=<number> and /t.me/+<invite>; without a phone the page asks which one."""
-    router = APIRouter(prefix="/t.me")
+    router = APIRouter(prefix="/t.me", route_class=view.route_class())
 
     @router.get("/{name}")
     async def open_link(request: Request, name: str, start: str = "", phone: str = "") -> Response:

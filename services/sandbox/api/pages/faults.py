@@ -16,7 +16,7 @@ from services.sandbox.service.sandbox import Sandbox
 
 def routes(sandbox: Sandbox, view: View) -> APIRouter:
     """/faults."""
-    router = APIRouter(prefix="/faults")
+    router = APIRouter(prefix="/faults", route_class=view.route_class())
 
     def page() -> dict[str, object]:
         world = sandbox.world

@@ -19,7 +19,7 @@ SHOWN = 40
 
 def routes(sandbox: Sandbox, view: View) -> APIRouter:
     """/panel/..."""
-    router = APIRouter(prefix="/panel")
+    router = APIRouter(prefix="/panel", route_class=view.route_class())
 
     @router.get("/chat/{phone}")
     async def chat(request: Request, phone: str, back: str = "/") -> Response:

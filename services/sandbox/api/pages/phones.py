@@ -20,7 +20,7 @@ RECENT = 2
 
 def routes(sandbox: Sandbox, view: View) -> APIRouter:
     """The list, one phone, and every form of a phone."""
-    router = APIRouter()
+    router = APIRouter(route_class=view.route_class())
     listing(router, sandbox, view)
     showing(router, sandbox, view)
     chatting(router, sandbox)

@@ -18,7 +18,7 @@ LISTED = 100
 
 def routes(sandbox: Sandbox, view: View) -> APIRouter:
     """/channels."""
-    router = APIRouter(prefix="/channels")
+    router = APIRouter(prefix="/channels", route_class=view.route_class())
 
     def rooms() -> dict[str, object]:
         found = [c for c in sandbox.world.telegram.chats.values() if not c.person]

@@ -1,16 +1,20 @@
 """How pages are rendered: language, templates, links, and the way back after a form."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from gettext import NullTranslations
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from services.sandbox.api.pages.rich import Link, grouped, initial, linked, rich
+from services.sandbox.domain.failures import NotUnderstood
 from services.sandbox.service.sandbox import Sandbox
 from shared.assets import Assets
 from shared.errors import Failure
@@ -19,6 +23,7 @@ from shared.i18n import LANGUAGES, ist_date, ist_moment, ist_time, load, number
 
 HERE = Path(__file__).parents[2]
 COOKIE = "lang"
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 NO_STORE = {"cache-control": "private, no-store"}
 
 
@@ -53,6 +58,29 @@ class View:
             "number": lambda value: number(value, language),
         }
         return pages
+
+    def route_class(self) -> type[APIRoute]:
+        """Routes of pages: a failure becomes a page, not JSON."""
+        view = self
+
+        class PageRoute(APIRoute):
+            """One page."""
+
+            def get_route_handler(self) -> Handler:
+                """The handler, with its failures turned into a page."""
+                handle = super().get_route_handler()
+
+                async def handler(request: Request) -> Response:
+                    try:
+                        return await handle(request)
+                    except Failure as failure:
+                        return view.failed(request, "failed.html", failure, {})
+                    except (RequestValidationError, ValueError):  # an address or a form that no page of ours makes
+                        return view.failed(request, "failed.html", NotUnderstood(), {})
+
+                return handler
+
+        return PageRoute
 
     def page(self, request: Request, template: str, values: Mapping[str, object], *, status: int = 200) -> Response:
         """A page, or a part of one, in the language of the request; a language asked for by `?lang=` is kept."""
