@@ -1,0 +1,247 @@
+"""The outbox and its relays: nothing is lost, repeats carry the same event id."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.registry.domain.names import Name
+from services.registry.domain.portal import START
+from services.registry.relay import Relay, RelayMetrics
+from services.registry.store.portal import PortalReads
+from services.registry.store.relaying import KEEP_EVENTS, OutboxStore
+from shared.bus import BusUnavailable, Unpublishable
+from shared.events import Record
+from shared.lifecycle import Tasks, Wakeup
+from tests.integration.registry.conftest import NOW, Registry, command
+
+
+class Broker:
+    """Keeps what is published; fails or waits where a test says so."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.failures: list[Exception] = []
+        self.poison: bytes | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.entered = asyncio.Event()
+        self.cluster = "one"
+
+    async def publish(self, records: Sequence[Record]) -> None:
+        self.entered.set()
+        await self.gate.wait()
+        if self.failures:
+            raise self.failures.pop()
+        if any(record.key == self.poison for record in records):
+            raise Unpublishable(problem="too large")
+        self.records += records
+
+    async def cluster_id(self) -> str:
+        return self.cluster
+
+    @property
+    def ids(self) -> list[bytes | None]:
+        return [dict(record.headers)["ce_id"] for record in self.records]
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+def relay_of(registry: Registry, broker: Broker, wakeup: Wakeup | None = None) -> Relay:
+    return Relay(
+        OutboxStore(registry.database),
+        broker,
+        cluster_id=broker.cluster_id,
+        wakeup=wakeup or Wakeup(),
+        clock=lambda: NOW,
+        metrics=RelayMetrics(CollectorRegistry()),
+    )
+
+
+async def record(registry: Registry, booth: int = 1) -> None:
+    one = command(unit=f"1-{booth}", phone=f"+91555000010{booth}", name=Name(None, f"Person {'abcd'[booth]}"))
+    await registry.service.recording.record(registry.principal, one, None, NOW)
+
+
+async def waiting(registry: Registry) -> int:
+    return len(await registry.rows("SELECT 1 FROM outbox WHERE published_at IS NULL"))
+
+
+async def test_a_committed_event_is_published_once_with_its_trace(registry: Registry, broker: Broker) -> None:
+    await record(registry)
+    relay = relay_of(registry, broker)
+    assert await relay.step() == 1
+    assert await relay.step() == 0
+    assert [record.topic for record in broker.records] == ["registry.appointments"]
+    assert dict(broker.records[0].headers)["ce_type"] == b"appointment.recorded.v1"
+
+
+async def test_a_commit_wakes_the_relay(registry: Registry, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.registry.relay.POLL_SECONDS", 60)
+    async with Tasks() as tasks, asyncio.timeout(20):
+        tasks.spawn(relay_of(registry, broker, registry.wakeup).run(), "relay")
+        for booth in (1, 2, 3):
+            await record(registry, booth)
+            await broker.entered.wait()
+            broker.entered.clear()
+    assert len(set(broker.ids)) == 3
+
+
+async def test_a_relay_killed_between_publishing_and_marking_repeats_the_same_event_id(
+    registry: Registry, broker: Broker
+) -> None:
+    await record(registry)
+    killed = relay_of(registry, broker)
+
+    async def publish_and_die(records: Sequence[Record]) -> None:
+        broker.records += records
+        raise asyncio.CancelledError
+
+    killed._producer = type("Dying", (), {"publish": staticmethod(publish_and_die)})()
+    with suppress(asyncio.CancelledError):
+        await killed.step()
+    assert await waiting(registry) == 1
+    await relay_of(registry, broker).step()
+    assert len(broker.ids) == 2
+    assert len(set(broker.ids)) == 1
+    assert await waiting(registry) == 0
+
+
+async def test_two_relays_take_different_rows_and_publish_each_once(registry: Registry, broker: Broker) -> None:
+    await asyncio.gather(*(record(registry, booth) for booth in (1, 2, 3)))
+    broker.gate.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(relay_of(registry, broker).step())
+        await broker.entered.wait()
+        second = await relay_of(registry, broker).step()
+        broker.gate.set()
+    assert (first.result(), second) == (3, 0)
+    assert Counter(Counter(broker.ids).values()) == {1: 3}
+
+
+async def test_a_transaction_that_commits_late_is_not_skipped(registry: Registry, broker: Broker) -> None:
+    """Its row has a lower id than rows that were published long before."""
+    async with registry.database._pool.acquire() as connection:
+        slow = connection.transaction()
+        await slow.start()
+        await connection.execute(
+            "INSERT INTO outbox (event_id, organisation_id, urgent, topic, key, value, headers, created_at)"
+            " VALUES (gen_random_uuid(), $1, true, 't', 'late', 'v', '[]', $2)",
+            registry.settings.organisation_id, NOW,
+        )  # fmt: skip
+        await record(registry)
+        relay = relay_of(registry, broker)
+        assert await relay.step() == 1
+        await slow.commit()
+    assert await relay.step() == 1
+    assert broker.records[-1].key == b"late"
+
+
+async def test_nothing_is_marked_while_the_broker_is_away(registry: Registry, broker: Broker) -> None:
+    await record(registry)
+    broker.failures = [BusUnavailable()]
+    relay = relay_of(registry, broker)
+    with pytest.raises(BusUnavailable):
+        await relay.step()
+    assert await waiting(registry) == 1
+    assert await relay.step() == 1
+
+
+async def test_missing_topics_are_waited_for(registry: Registry, broker: Broker) -> None:
+    await record(registry)
+    broker.failures = [Unpublishable(problem="unknown topic")]
+    with pytest.raises(BusUnavailable):
+        await relay_of(registry, broker).step()
+    assert await waiting(registry) == 1
+
+
+async def test_a_record_that_the_broker_never_takes_holds_up_no_other(registry: Registry, broker: Broker) -> None:
+    for booth in (1, 2, 3):
+        await record(registry, booth)
+    [first, *_] = await registry.rows("SELECT key FROM outbox ORDER BY id")
+    broker.poison = first["key"]
+    await relay_of(registry, broker).step()
+    assert len(broker.records) == 2
+    assert [row["refused"] is not None for row in await registry.rows("SELECT refused FROM outbox ORDER BY id")] == [
+        True, False, False,
+    ]  # fmt: skip
+
+
+async def test_urgent_events_overtake_announcements(registry: Registry, broker: Broker) -> None:
+    await registry.run(
+        "INSERT INTO outbox (event_id, organisation_id, urgent, topic, key, value, headers, created_at)"
+        " SELECT gen_random_uuid(), $1, false, 'notifier.bulk', 'k', 'v', '[]', $2 FROM generate_series(1, 300)",
+        registry.settings.organisation_id,
+        NOW,
+    )
+    await record(registry)
+    await relay_of(registry, broker).step()
+    assert broker.records[0].topic == "registry.appointments"
+
+
+async def test_another_broker_gets_the_last_seven_days_again_once(registry: Registry, broker: Broker) -> None:
+    await record(registry)
+    relay = relay_of(registry, broker)
+    assert await relay.meet_broker() == 0
+    await relay.step()
+    await registry.run(
+        "INSERT INTO outbox (event_id, organisation_id, urgent, topic, key, value, headers, created_at, published_at)"
+        " VALUES (gen_random_uuid(), $1, true, 't', 'old', 'v', '[]', $2, $2)",
+        registry.settings.organisation_id,
+        NOW - KEEP_EVENTS - timedelta(minutes=1),
+    )
+    assert await relay.meet_broker() == 0
+    broker.cluster = "two"
+    counts = await asyncio.gather(relay.meet_broker(), relay_of(registry, broker).meet_broker())
+    assert sorted(counts) == [0, 1]
+    await relay.step()
+    assert len(broker.ids) == 2
+    assert len(set(broker.ids)) == 1
+
+
+async def test_operators_can_publish_again(registry: Registry, broker: Broker) -> None:
+    await record(registry)
+    relay = relay_of(registry, broker)
+    await relay.step()
+    assert await registry.service.operating.republish(registry.principal, NOW - timedelta(hours=1)) == 1
+    assert await relay.step() == 1
+
+
+async def test_the_sweep_forgets_old_events_and_keeps_what_waits(registry: Registry, broker: Broker) -> None:
+    await record(registry, 1)
+    await relay_of(registry, broker).step()
+    await record(registry, 2)
+    await OutboxStore(registry.database).sweep(NOW + KEEP_EVENTS + timedelta(seconds=1))
+    assert len(await registry.rows("SELECT 1 FROM outbox")) == 1
+    assert await waiting(registry) == 1
+
+
+@pytest.fixture
+async def slow_writer(registry: Registry) -> AsyncIterator[object]:
+    async with registry.database._pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(
+            "INSERT INTO change (organisation_id, kind, at) VALUES ($1, 'late', $2)",
+            registry.settings.organisation_id, NOW,
+        )  # fmt: skip
+        yield transaction
+        with suppress(Exception):
+            await transaction.rollback()
+
+
+async def test_a_reader_of_changes_waits_for_the_transaction_that_commits_late(
+    registry: Registry, slow_writer: object
+) -> None:
+    reads = PortalReads(registry.database)
+    await record(registry)
+    assert await reads.changes(START, 100) == []
+    await slow_writer.commit()  # type: ignore[attr-defined] # asyncpg's transaction
+    assert [change.kind for change in await reads.changes(START, 100)] == ["late", "recorded"]
