@@ -20,13 +20,13 @@ from services.otp.settings import OtpSettings
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from shared import ids, log
 from shared.assets import Assets
-from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
+from shared.bus import BusMetrics, BusUnavailable, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
 from shared.telemetry import new_registry
-from shared.web import create_web, serving
+from shared.web import Probe, create_web, serving
 
 BROKER_SECONDS = 15.0
 """Between looks at a broker without memory."""
@@ -52,7 +52,7 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         for number in range(settings.relays):
             outbox = Outbox(valkey, scripts, f"{secrets.token_hex(6)}-{number}")
             relay = Relay(outbox, Composer(codes, sealer, settings.public_url), producer, metrics, clock)
-            await life.enter(_running(life.tasks, relay.run(), f"relay {number}"))
+            await life.enter(relay.running(life.tasks, f"relay {number}"))
         await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
         if settings.kafka_ephemeral:
             await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
@@ -61,7 +61,7 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         )
         await life.enter(consumer)
 
-        web = create_web("otp", registry, {"valkey": challenges.ping})
+        web = create_web("otp", registry, {"valkey": challenges.ping, "bus": _asks(consumer)})
         assets = Assets(FOLDER / "static")
         pages = Pages(assets.url, https=settings.public_url.startswith("https:"))
         base = str(settings.telegram_link_base).rstrip("/") if settings.telegram_link_base else None
@@ -72,6 +72,14 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         logger.info("otp runs", port=port)
         await life.until_stopped()
+
+
+def _asks(consumer: Consumer) -> Probe:
+    async def probe() -> None:
+        if not consumer.health.ready:
+            raise BusUnavailable
+
+    return probe
 
 
 @asynccontextmanager

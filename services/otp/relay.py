@@ -1,7 +1,8 @@
 """Outbox to topics: derives code and handle, seals them for the notifier, publishes, and only then trims the stream."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -36,6 +37,7 @@ from shared.events import (
     ReplyJudged,
     encode,
 )
+from shared.lifecycle import Tasks
 from shared.seal import Sealer, about_appointment
 
 log = structlog.get_logger(__name__)
@@ -43,7 +45,8 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Between attempts while Valkey or the broker is away."""
-TIDY_SECONDS = 15.0
+STOP_SECONDS = 5.0
+TIDY_SECONDS = 5.0
 
 Json = dict[str, Any]
 
@@ -185,14 +188,31 @@ class Relay:
         self._metrics = metrics
         self._clock = clock
         self._failures = 0
+        self._waiting = False
+        self._stopping = False
+
+    @asynccontextmanager
+    async def running(self, tasks: Tasks, name: str) -> AsyncIterator[None]:
+        """Publishes until the block is left, and then ends what it has begun: what a relay leaves taken but not
+        published waits until it counts as dead."""
+        task = tasks.spawn(self.run(), name)
+        try:
+            yield
+        finally:
+            self._stopping = True
+            if not self._waiting:
+                await asyncio.wait({task}, timeout=STOP_SECONDS)
+            task.cancel()
+            await asyncio.wait({task}, timeout=STOP_SECONDS)
 
     async def run(self) -> None:
         """Publish for ever. What is in the way (Valkey, broker) is waited for."""
-        while True:
+        while not self._stopping:
             try:
                 await self._outbox.prepare(self._clock())
                 await self._relay()
             except Unavailable as error:
+                self._waiting = False
                 pause = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)]
                 self._failures += 1
                 log.warning("relay waits", error_code=error.code, seconds=pause)
@@ -202,13 +222,16 @@ class Relay:
         while await self.publish(await self._outbox.unfinished(BATCH)):
             self._failures = 0
         clock, tidied = asyncio.get_running_loop().time, 0.0
-        while True:
+        while not self._stopping:
             if clock() - tidied > TIDY_SECONDS:
                 tidied = clock()
                 await self.publish(await self._outbox.take_over(BATCH))
                 await self._outbox.forget_dead()
                 self._metrics.waiting.set(await self._outbox.length())
-            await self.publish(await self._outbox.take(BATCH))
+            self._waiting = True
+            entries = await self._outbox.take(BATCH)
+            self._waiting = False
+            await self.publish(entries)
             self._failures = 0
 
     async def publish(self, entries: Sequence[Entry]) -> int:

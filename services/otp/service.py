@@ -191,17 +191,16 @@ class Otp:
 
     async def sweep(self, now: datetime) -> int:
         """Do what is due: invitations over, messages of unknown outcome, messages that waited. How many were done."""
-        items = await self._challenges.due(now, _DUE_AT_ONCE)
-        for item in items:
-            await self._sweep(item, now)
-        return len(items)
+        return sum([await self._sweep(item, now) for item in await self._challenges.due(now, _DUE_AT_ONCE)])
 
-    async def _sweep(self, item: str, now: datetime) -> None:
+    async def _sweep(self, item: str, now: datetime) -> bool:
         for _ in range(_TRIES):
             kind, challenge, *_rest = item.split(":")
             candidates = await self._next(UUID(challenge)) if kind == "send" else None
-            if await self._challenges.sweep(item, candidates or [], now) != "stale":
-                return
+            done = await self._challenges.sweep(item, candidates or [], now)
+            if done != "stale":
+                return done != "not due"
+        return False
 
     async def _next(self, challenge: UUID) -> list[Candidate] | None:
         place = await self._challenges.place(challenge)

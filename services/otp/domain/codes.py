@@ -44,7 +44,9 @@ class Codes:
         return urlsafe_b64encode(self._mac(kid, "handle", challenge.bytes)[:16]).decode().rstrip("=")
 
     def candidates(self, kid: str, challenge: UUID, after: int, fingerprints: Fingerprints) -> list[Candidate]:
-        """The codes after number `after`, as digests."""
+        """The codes after number `after`, as digests; none when the key has been retired."""
+        if kid not in self._keys:
+            return []
         hashed = hash_of(self.handle(kid, challenge))
         return [
             self._candidate(kid, challenge, after + step, hashed, fingerprints) for step in range(1, CANDIDATES + 1)

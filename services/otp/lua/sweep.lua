@@ -4,7 +4,7 @@ if not score or tonumber(score) > now then return 'not due' end
 local kind, id, attempt = string.match(P.item, '^(%a+):([%x-]+):?(%d*)$')
 local c = load(id)
 if c and kind == 'send' and is_open(c) and now >= c.code_not_after and c.mode == 'live' then
-  if not P.candidates or P.candidates[1].n ~= c.n + 1 then return 'stale' end
+  if P.candidates[1] and P.candidates[1].n ~= c.n + 1 then return 'stale' end
 end
 redis.call('ZREM', DUE, P.item)
 if not c or not is_open(c) then return 'over' end

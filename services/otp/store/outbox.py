@@ -9,8 +9,8 @@ from services.otp.store.scripts import BLOCK, Scripts, Valkey, valkey_errors
 
 STREAM = "otp:outbox"
 GROUP = "relay"
-DEAD_AFTER_MS = 30_000
-"""A relay that has not been heard of for so long is dead: its entries are taken over."""
+DEAD_AFTER_MS = 20_000
+"""An entry held for so long has lost its relay: publishing itself gives up after 15 s."""
 FORGET_AFTER_MS = 3_600_000
 
 

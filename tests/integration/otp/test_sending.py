@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.otp.domain.challenge import Moved
 from shared import ids
 from shared.events import (
     DeliveryAccepted,
@@ -204,4 +205,18 @@ async def test_a_failed_message_is_noted_and_nothing_is_sent(world: World, falls
     await world.otp.note(failed, world.now)
     world.later(minutes=5)
     await world.otp.sweep(world.now)
+    assert await world.published() == []
+
+
+async def test_a_retired_code_key_sends_nothing_and_stops_nobody(world: World) -> None:
+    for _ in range(5):
+        sent = await world.opened()
+    await world.otp.open(world.recorded(), world.now)  # waits for the number's hour
+    await world.published()
+    world.use_keys({"k2": b"2" * 32})
+    world.later(hours=1)
+    assert await world.otp.sweep(world.now) >= 0
+    assert await world.otp.sweep(world.now) == 0
+    with pytest.raises(Moved):
+        await world.otp.ask(sent.handle, "form", world.now)
     assert await world.published() == []
