@@ -21,7 +21,7 @@ from services.notifier.api import telegram as telegram_api
 from services.notifier.api import twilio as twilio_api
 from services.notifier.channels.twilio import Account, Twilio
 from services.notifier.consumer import BULK_GROUP, GROUP, URGENT_GROUP, message_subscriptions, subscriptions
-from services.notifier.domain.ports import Channel, Informant
+from services.notifier.domain.ports import Channel, Informant, Silent
 from services.notifier.domain.texts import Texts, catalogue_of
 from services.notifier.migrations import migrate
 from services.notifier.relay import Relay, RelayMetrics
@@ -38,13 +38,14 @@ from services.notifier.store.inbound import Inbound
 from services.notifier.store.ledger import Ledger
 from services.notifier.store.outbox import Outbox
 from services.notifier.store.pacing import Limit, Pacing
+from services.notifier.store.receipts import Afterwards
 from services.notifier.store.requests import Requests as RequestStore
 from services.notifier.store.retention import Retention
 from services.notifier.store.vault import Vault
 from shared import log
 from shared.bus import Broker, BusMetrics, BusUnavailable, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
-from shared.events import BULK, URGENT, ChallengeEvent, Lane, PersonErased, ReplyJudged
+from shared.events import BULK, URGENT, Lane
 from shared.events import Channel as ChannelName
 from shared.lifecycle import Lifecycle, Tasks
 from shared.phone import Fingerprinter, normalise
@@ -58,22 +59,6 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 LOCALE = Path(__file__).parent / "locale"
-
-
-class Silent:
-    """No bot in this installation: nobody is told."""
-
-    async def judged(self, tx: object, event: ReplyJudged) -> None:
-        """Nothing."""
-
-    async def changed(self, tx: object, event: ChallengeEvent) -> None:
-        """Nothing."""
-
-    async def erased(self, tx: object, event: PersonErased) -> None:
-        """Nothing."""
-
-    def committed(self) -> None:
-        """Nothing."""
 
 
 def texts() -> Texts:
@@ -139,7 +124,8 @@ async def run(settings: Settings, clock: Clock, broker: Broker | None = None) ->
         }
         for lane, sender in senders.items():
             life.tasks.spawn(sender.crashed(), f"{lane} sender")
-        life.tasks.spawn(watch_leases(ledger, clock, stated, metrics), "leases")
+        afterwards = Afterwards(shop.database)
+        life.tasks.spawn(watch_leases(afterwards, clock, stated, metrics), "leases")
 
         wake = {lane: sender.wakeup.wake for lane, sender in senders.items()}
         requests = Requests(RequestStore(shop.database, informant), shop.sealer, wake, stated)
@@ -158,7 +144,7 @@ async def run(settings: Settings, clock: Clock, broker: Broker | None = None) ->
             "bus": partial(_bus, consumers),
         }
         web = create_web("notifier", shop.registry, probes)
-        web.include_router(twilio_api.routes(twilio, Receipts(ledger, clock, metrics, stated), conversation))
+        web.include_router(twilio_api.routes(twilio, Receipts(afterwards, clock, metrics, stated), conversation))
         if settings.operator_key:
             key = settings.operator_key.get_secret_value()
             web.include_router(operator.routes(Outbox(shop.database), stated, key))

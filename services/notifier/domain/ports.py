@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.notifier.domain.delivery import Settlement
 from services.notifier.domain.message import Accepted, Letter, Link, Message, Outgoing
-from shared.events import ChallengeEvent, DeliveryEvent, Lane, PersonErased, ReplyJudged
+from shared.events import ChallengeEvent, Lane, PersonErased, ReplyJudged
 from shared.events import Channel as ChannelName
 
 
@@ -82,9 +82,6 @@ class Ledger(Protocol):
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[bool]:
         """Commit outcomes with their events; False: decided elsewhere."""
 
-    async def overdue(self, limit: int, now: datetime) -> list[DeliveryEvent]:
-        """State those as unknown whose lease ran out while they were being sent."""
-
     async def links(self, prints: Collection[str]) -> list[Link]:
         """Telegram accounts linked with these phones, the latest shared contact last."""
 
@@ -106,3 +103,19 @@ class Informant(Protocol):
 
     def committed(self) -> None:
         """What was written is committed: look now."""
+
+
+class Silent:
+    """No bot in this installation: nobody is told."""
+
+    async def judged(self, tx: Any, event: ReplyJudged) -> None:
+        """Nothing."""
+
+    async def changed(self, tx: Any, event: ChallengeEvent) -> None:
+        """Nothing."""
+
+    async def erased(self, tx: Any, event: PersonErased) -> None:
+        """Nothing."""
+
+    def committed(self) -> None:
+        """Nothing."""

@@ -3,20 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Protocol, Self
 from uuid import UUID
 
 import structlog
 
 from services.notifier.domain.delivery import Settlement
-from services.notifier.domain.ports import Ledger
 from services.notifier.service.gather import Gather
 from services.notifier.service.metrics import Metrics
 from services.notifier.service.sending import Claimed, Ledgering, Parts, Sending
 from shared.clock import Clock
 from shared.errors import Failure
-from shared.events import Channel, Lane
+from shared.events import Channel, DeliveryEvent, Lane
 from shared.lifecycle import Tasks, Wakeup
 
 log = structlog.get_logger(__name__)
@@ -126,12 +125,19 @@ class Sender:
         return written
 
 
-async def watch_leases(ledger: Ledger, clock: Clock, stated: Callable[[], None], metrics: Metrics) -> None:
+class Leases(Protocol):
+    """What was being sent when its process died."""
+
+    async def overdue(self, limit: int, now: datetime) -> list[DeliveryEvent]:
+        """State those as unknown whose lease ran out."""
+
+
+async def watch_leases(leases: Leases, clock: Clock, stated: Callable[[], None], metrics: Metrics) -> None:
     """Every few seconds, state as unknown what was being sent when its process died."""
     while True:
         await asyncio.sleep(LEASE_CHECK_SECONDS)
         try:
-            events = await ledger.overdue(100, clock())
+            events = await leases.overdue(100, clock())
         except Failure as failure:
             log.warning("lease check failed", error_code=failure.code)
             continue

@@ -11,7 +11,7 @@ from services.notifier.domain.conversation import Arrived, Done, Questions, Repl
 from services.notifier.domain.invitation import Known
 from services.notifier.domain.message import Message
 from services.notifier.domain.ports import Informant
-from services.notifier.store import ledger, outbox
+from services.notifier.store import outbox, rows
 from services.notifier.store.database import Connection, Database
 from shared.events import Label, ReplyJudged
 from shared.telemetry import current_trace
@@ -98,7 +98,7 @@ class Inbound:
                 composed = await answer(reply, _Questions(db))
                 if composed is not None:
                     message, kind = composed
-                    await ledger.add(db, message, now)
+                    await rows.add(db, message, now)
                     await db.execute(ANSWERED, event.subject, now, kind)
         self._informant.committed()
         return row is not None
@@ -122,8 +122,8 @@ class _Questions:
 
     async def answered(self, conversation_id: UUID, now: datetime) -> list[tuple[datetime, str]]:
         """Answers to this conversation within a day: when, and what."""
-        rows = await self._db.fetch(RECENT, conversation_id, now - timedelta(days=1))
-        return [(row["answered_at"], row["kind"] or "") for row in rows]
+        found = await self._db.fetch(RECENT, conversation_id, now - timedelta(days=1))
+        return [(row["answered_at"], row["kind"] or "") for row in found]
 
 
 async def _write(db: Connection, arrived: Arrived, done: Done, now: datetime) -> None:
@@ -133,11 +133,11 @@ async def _write(db: Connection, arrived: Arrived, done: Done, now: datetime) ->
         done.kind,
     )  # fmt: skip
     if done.suppress is True:
-        await ledger.suppress(db, prints, "sms", now)
+        await rows.suppress(db, prints, "sms", now)
     elif done.suppress is False:
-        await ledger.allow(db, prints)
+        await rows.allow(db, prints)
     if done.answer is not None:
-        await ledger.add(db, done.answer, now)
+        await rows.add(db, done.answer, now)
         await db.execute(ANSWERED, arrived.reply_id, now, done.kind)
     await outbox.put(db, done.events, now, [arrived.traceparent] * len(done.events))
 

@@ -1,30 +1,17 @@
 """The ledger: messages from queued to their outcome; every guard against a second send is a WHERE clause here."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-from pydantic import TypeAdapter
-
-from services.notifier.domain.delivery import Receipt, ReceiptStatus, Settlement, advance, best, state_event
-from services.notifier.domain.message import Link, Message, State, Text
+from services.notifier.domain.delivery import Settlement, state_event
+from services.notifier.domain.message import Link, Message, State
 from services.notifier.domain.routing import OPT_OUT
-from services.notifier.store import outbox
-from services.notifier.store.database import Connection, Database
-from shared.events import Channel, DeliveryEvent, Lane, Reason
-
-_TEXT: TypeAdapter[Text] = TypeAdapter(Text)
-
-ADD = """
-INSERT INTO message (id, organisation_id, lane, template, text, language, attempt, fingerprints, contact, about, phone,
-  chat_id, secrets, not_after, appointment_id, cycle, challenge_id, unit_id, causation_id, traceparent, not_before,
-  created_at, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $21)
-ON CONFLICT (id) DO NOTHING
-"""
+from services.notifier.store import outbox, rows
+from services.notifier.store.database import Database
+from services.notifier.store.receipts import apply_parked
+from shared.events import DeliveryEvent, Lane
 
 # Claiming only moves `not_before` ahead: a claimer that dies has sent nothing, and the row is due again by itself.
 # The index message_queue (lane, not_before) gives the oldest first without a sort.
@@ -76,41 +63,6 @@ WHERE message.id = new.id AND message.tries = new.tries
 RETURNING message.id, message.version
 """
 
-OVERDUE = """
-SELECT * FROM message WHERE state = 'sending' AND lease_until < $1
-ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
-"""
-
-TO_STATE = """
-UPDATE message SET state = $2, version = version + 1, reason = $3, lease_until = NULL, changed_at = $4,
-  secrets = NULL, contact = NULL, phone = NULL
-WHERE id = $1 RETURNING version
-"""
-
-DROP = """
-UPDATE message SET state = 'failed', reason = 'dropped', version = version + 1, changed_at = $2,
-  secrets = NULL, contact = NULL, phone = NULL
-WHERE challenge_id = $1 AND template = 'invitation' AND state = 'queued' RETURNING *
-"""
-
-RECEIPT = """
-INSERT INTO receipt (message_id, try, status, code, received_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
-"""
-PARKED = "SELECT try, status, code FROM receipt WHERE message_id = $1 AND try = $2 AND applied_at IS NULL"
-PARKED_OF = """
-SELECT receipt.message_id, receipt.try, receipt.status, receipt.code
-FROM receipt JOIN unnest($1::uuid[], $2::int[]) AS wanted (id, try)
-  ON receipt.message_id = wanted.id AND receipt.try = wanted.try
-WHERE receipt.applied_at IS NULL
-"""
-APPLIED = "UPDATE receipt SET applied_at = $3 WHERE message_id = $1 AND try = $2 AND applied_at IS NULL"
-
-SUPPRESS = """
-INSERT INTO suppression (fingerprint, purpose, source, since)
-SELECT print, $2, $3, $4 FROM unnest($1::text[]) AS print ON CONFLICT DO NOTHING
-"""
-ALLOW = "DELETE FROM suppression WHERE fingerprint = ANY($1::text[]) AND purpose = $2"
-
 LINKS = """
 SELECT user_id, chat_id, language, prints, contact_shared_at, reachable, announcements FROM telegram_account
 WHERE prints && $1::text[] AND contact_shared_at IS NOT NULL ORDER BY contact_shared_at
@@ -119,7 +71,7 @@ SUPPRESSED = "SELECT fingerprint FROM suppression WHERE purpose = $2 AND fingerp
 
 
 class Ledger:
-    """What the sender and the receipts need of PostgreSQL."""
+    """What the sender needs of PostgreSQL."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -127,8 +79,8 @@ class Ledger:
     async def claim(self, lane: Lane, limit: int, now: datetime, visible: timedelta) -> list[Message]:
         """Up to `limit` due messages of the lane, oldest first; nobody else gets them for `visible`."""
         async with self._database.connection() as db:
-            rows = await db.fetch(CLAIM, lane.value, now, now + visible, limit)
-        return [message_of(row) for row in sorted(rows, key=lambda row: row["created_at"])]
+            found = await db.fetch(CLAIM, lane.value, now, now + visible, limit)
+        return [rows.message_of(row) for row in sorted(found, key=lambda row: row["created_at"])]
 
     async def release(self, ids: Collection[UUID], now: datetime) -> None:
         """Give claimed messages back that were not sent: they are due at once."""
@@ -138,7 +90,7 @@ class Ledger:
     async def stamp(self, stamps: Sequence[Settlement], now: datetime, lease: timedelta) -> list[bool]:
         """Write the intent to send; committed when this returns. False: somebody else has it, or it was dropped."""
         async with self._database.connection() as db:
-            rows = await db.fetch(
+            found = await db.fetch(
                 STAMP,
                 [s.message.id for s in stamps],
                 [s.message.tries for s in stamps],
@@ -148,128 +100,35 @@ class Ledger:
                 now + lease,
                 now,
             )
-        mine = {row["id"] for row in rows}
+        mine = {row["id"] for row in found}
         return [s.message.id in mine for s in stamps]
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[bool]:
         """Write outcomes with their events, and what parked receipts add, in one transaction. False: another process
         has decided meanwhile, nothing was written."""
         async with self._database.transaction() as db:
-            rows = await db.fetch(SETTLE, *_columns(settlements), now)
-            versions = {row["id"]: row["version"] for row in rows}
+            found = await db.fetch(SETTLE, *_columns(settlements), now)
+            versions = {row["id"]: row["version"] for row in found}
             written = [s for s in settlements if s.message.id in versions]
             stated = [s for s in written if s.stated]
             events = [_event(s, versions[s.message.id], now) for s in stated]
             await outbox.put(db, events, now, [s.message.traceparent for s in stated])
             for settlement in written:
                 if settlement.suppress:
-                    await suppress(db, settlement.message.prints, "provider", now)
-            await self._parked(db, [s for s in written if s.state is State.ACCEPTED], now)
+                    await rows.suppress(db, settlement.message.prints, "provider", now)
+            await apply_parked(db, [s for s in written if s.state is State.ACCEPTED], now)
         return [s.message.id in versions for s in settlements]
-
-    async def _parked(self, db: Connection, accepted: Sequence[Settlement], now: datetime) -> None:
-        if not accepted:
-            return
-        rows = await db.fetch(PARKED_OF, [s.message.id for s in accepted], [s.message.tries for s in accepted])
-        early = {row["message_id"] for row in rows}
-        for settlement in accepted:
-            if settlement.message.id in early:
-                receipts = [_receipt(row) for row in rows if row["message_id"] == settlement.message.id]
-                message = _accepted(settlement)
-                await _apply(db, message, State.ACCEPTED, receipts, now)
-
-    async def overdue(self, limit: int, now: datetime) -> list[DeliveryEvent]:
-        """Messages whose lease ran out while they were being sent become `unknown`, or what a receipt says of them;
-        of several processes that look, one gets each. Returns what was stated."""
-        events: list[DeliveryEvent] = []
-        async with self._database.transaction() as db:
-            for row in await db.fetch(OVERDUE, now, limit):
-                message = message_of(row)
-                receipts = [_receipt(r) for r in await db.fetch(PARKED, message.id, message.tries)]
-                event = await _apply(db, message, State.UNKNOWN, receipts, now)
-                events.append(event or await _to_state(db, message, State.UNKNOWN, None, now))
-        return events
-
-    async def receive(
-        self, message_id: UUID, tries: int, status: ReceiptStatus, reason: Reason | None, now: datetime
-    ) -> DeliveryEvent | None:
-        """Keep a receipt and apply it if the message's try has an outcome; returns what was stated. A receipt that is
-        early is applied with the outcome; one of an earlier try, or that says nothing new, changes nothing."""
-        async with self._database.transaction() as db:
-            await db.execute(RECEIPT, message_id, tries, status.value, reason.value if reason else None, now)
-            row = await db.fetchrow("SELECT * FROM message WHERE id = $1 FOR UPDATE", message_id)
-            if row is None or row["tries"] != tries or row["state"] in {"queued", "sending"}:
-                return None
-            message = message_of(row)
-            receipts = [_receipt(r) for r in await db.fetch(PARKED, message_id, tries)]
-            return await _apply(db, message, message.state, receipts, now)
 
     async def links(self, prints: Collection[str]) -> list[Link]:
         """Telegram accounts that are linked with one of these phones, the latest shared contact last."""
         async with self._database.connection() as db:
-            rows = await db.fetch(LINKS, list(prints))
-        return [Link(**{**row, "prints": tuple(row["prints"])}) for row in map(dict, rows)]
+            found = await db.fetch(LINKS, list(prints))
+        return [Link(**{**row, "prints": tuple(row["prints"])}) for row in map(dict, found)]
 
     async def opted_out(self, prints: Collection[str]) -> set[str]:
         """Which of these phones want no announcements."""
         async with self._database.connection() as db:
             return {row["fingerprint"] for row in await db.fetch(SUPPRESSED, list(prints), OPT_OUT)}
-
-
-async def add(db: Connection, message: Message, now: datetime) -> bool:
-    """Put a message into the queue; False when it is there already: its id is its inbox."""
-    status = await db.execute(
-        ADD, message.id, message.organisation_id, message.lane.value, message.template,
-        message.text.model_dump_json(exclude_none=True), message.language, message.attempt,
-        orjson.dumps(dict(message.fingerprints)).decode(), message.contact, message.about, message.phone,
-        message.chat_id, message.secrets, message.not_after, message.appointment_id, message.cycle,
-        message.challenge_id, message.unit_id, message.causation_id, message.traceparent, now,
-    )  # fmt: skip
-    return str(status).endswith(" 1")
-
-
-async def drop_unsent(db: Connection, challenge_id: UUID, now: datetime) -> list[DeliveryEvent]:
-    """Drop what is still queued for a challenge that is decided; states each as failed (dropped)."""
-    rows = await db.fetch(DROP, challenge_id, now)
-    events = [
-        state_event(
-            message_of(row), row["version"], now, state=State.FAILED, channel=None, provider=None, reason=Reason.DROPPED
-        )
-        for row in rows
-    ]
-    await outbox.put(db, events, now, [row["traceparent"] for row in rows])
-    return events
-
-
-async def suppress(db: Connection, prints: Collection[str], source: str, now: datetime) -> None:
-    """No announcements to this phone any more."""
-    await db.execute(SUPPRESS, list(prints), OPT_OUT, source, now)
-
-
-async def allow(db: Connection, prints: Collection[str]) -> None:
-    """Undo `suppress`."""
-    await db.execute(ALLOW, list(prints), OPT_OUT)
-
-
-async def _apply(
-    db: Connection, message: Message, state: State, receipts: list[Receipt], now: datetime
-) -> DeliveryEvent | None:
-    """What the receipts of the current try change, given that the message is in `state`; they count as applied."""
-    await db.execute(APPLIED, message.id, message.tries, now)
-    receipt = best(receipts)
-    target = advance(state, receipt) if receipt else None
-    if target is None or receipt is None:
-        return None
-    return await _to_state(db, message, target, receipt.reason, now)
-
-
-async def _to_state(
-    db: Connection, message: Message, state: State, reason: Reason | None, now: datetime
-) -> DeliveryEvent:
-    version = await db.fetchval(TO_STATE, message.id, state.value, reason.value if reason else None, now)
-    event = state_event(message, version, now, state=state, channel=None, provider=None, reason=reason)
-    await outbox.put(db, [event], now, [message.traceparent])
-    return event
 
 
 def _event(settlement: Settlement, version: int, now: datetime) -> DeliveryEvent:
@@ -302,47 +161,4 @@ def _columns(settlements: Sequence[Settlement]) -> tuple[list[Any], ...]:
         [s.counts for s in settlements],
         [s.not_before for s in settlements],
         [s.message.state.value for s in settlements],
-    )
-
-
-def _receipt(row: Any) -> Receipt:
-    return Receipt(row["try"], ReceiptStatus(row["status"]), Reason(row["code"]) if row["code"] else None)
-
-
-def _accepted(settlement: Settlement) -> Message:
-    message = settlement.message
-    return replace(message, channel=settlement.channel, provider=settlement.provider, state=State.ACCEPTED)
-
-
-def message_of(row: Any) -> Message:
-    """A row as a message."""
-    return Message(
-        id=row["id"],
-        organisation_id=row["organisation_id"],
-        lane=Lane(row["lane"]),
-        template=row["template"],
-        text=_TEXT.validate_json(row["text"]),
-        language=row["language"],
-        attempt=row["attempt"],
-        created_at=row["created_at"],
-        fingerprints=orjson.loads(row["fingerprints"]),
-        contact=row["contact"],
-        about=row["about"],
-        phone=row["phone"],
-        chat_id=row["chat_id"],
-        secrets=row["secrets"],
-        not_after=row["not_after"],
-        appointment_id=row["appointment_id"],
-        cycle=row["cycle"],
-        challenge_id=row["challenge_id"],
-        unit_id=row["unit_id"],
-        causation_id=row["causation_id"],
-        state=State(row["state"]),
-        channel=Channel(row["channel"]) if row["channel"] else None,
-        tried=tuple(Channel(name) for name in row["tried"]),
-        provider=row["provider"],
-        tries=row["tries"],
-        transient=row["transient"],
-        version=row["version"],
-        traceparent=row["traceparent"],
     )

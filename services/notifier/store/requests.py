@@ -9,7 +9,7 @@ import orjson
 from services.notifier.domain.invitation import DECIDED, Learned
 from services.notifier.domain.message import Message
 from services.notifier.domain.ports import Informant
-from services.notifier.store import ledger
+from services.notifier.store import rows
 from services.notifier.store.database import Connection, Database
 from shared.events import ChallengeEvent, DeliveryEvent, PersonErased
 
@@ -79,9 +79,9 @@ class Requests:
             if message.appointment_id is not None and await db.fetchval(ERASED, message.appointment_id):
                 return False
             state = await _learn(db, learned, now) if learned else "open"
-            added = await ledger.add(db, message, now)
+            added = await rows.add(db, message, now)
             if added and state != "open" and message.challenge_id is not None:
-                await ledger.drop_unsent(db, message.challenge_id, now)
+                await rows.drop_unsent(db, message.challenge_id, now)
             return added
 
     async def decide(self, event: ChallengeEvent, now: datetime) -> list[DeliveryEvent]:
@@ -94,7 +94,7 @@ class Requests:
             )  # fmt: skip
             if known is None:
                 return []
-            dropped = await ledger.drop_unsent(db, event.subject, now)
+            dropped = await rows.drop_unsent(db, event.subject, now)
             await self._informant.changed(db, event)
         self._informant.committed()
         return dropped
@@ -105,7 +105,7 @@ class Requests:
         prints = [print_ for phone in event.fingerprints for print_ in phone.values()]
         async with self._database.transaction() as db:
             for row in await db.fetch(OF_ERASED, appointments):
-                await ledger.drop_unsent(db, row["challenge_id"], now)
+                await rows.drop_unsent(db, row["challenge_id"], now)
             await self._informant.erased(db, event)
             for statement in FORGET_APPOINTMENTS:
                 await db.execute(statement, appointments, now)

@@ -29,6 +29,7 @@ SWEEPS = (
      "WHERE state <> 'open' AND changed_at < $1 AND contact IS NOT NULL LIMIT $2)", SEALED_KEPT),
 )  # fmt: skip
 
+
 class Retention:
     """The housekeeping of the database."""
 

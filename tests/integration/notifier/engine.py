@@ -11,9 +11,10 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from services.notifier.app import Silent, texts
+from services.notifier.app import texts
 from services.notifier.domain.failures import SendFailure
 from services.notifier.domain.message import Accepted, Letter, Outgoing
+from services.notifier.domain.ports import Silent
 from services.notifier.service.metrics import Metrics
 from services.notifier.service.opening import Opener
 from services.notifier.service.requests import Requests
@@ -21,6 +22,7 @@ from services.notifier.service.sender import Sender
 from services.notifier.service.sending import Parts
 from services.notifier.store.database import Database
 from services.notifier.store.ledger import Ledger
+from services.notifier.store.receipts import Afterwards
 from services.notifier.store.requests import Requests as RequestStore
 from services.notifier.store.vault import Vault
 from shared.events import EVENTS, Channel, DeliveryEvent, Lane, MessageRequested
@@ -125,6 +127,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.asking = Asking(self.clock.now)
         self.ledger = Ledger(self.database)
+        self.afterwards = Afterwards(self.database)
         self.sealer = sealer(self.asking.keys, "notifier")
         self.vault = Vault(ring(self.asking.keys.store))
         self.metrics = Metrics(CollectorRegistry(), [(c.provider, c.name.value) for c in self.channels.values()])

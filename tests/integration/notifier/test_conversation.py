@@ -12,8 +12,9 @@ import httpx
 from prometheus_client import CollectorRegistry
 
 from services.notifier.api.twilio import EMPTY, routes
-from services.notifier.app import Silent, texts
+from services.notifier.app import texts
 from services.notifier.channels.twilio import SIGNATURE, Account, Twilio, sign
+from services.notifier.domain.ports import Silent
 from services.notifier.service.conversation import Conversation, Keys
 from services.notifier.service.receipts import Receipts
 from services.notifier.store.inbound import Inbound
@@ -149,7 +150,7 @@ async def world(url: str) -> AsyncIterator[World]:
         account = Account("ACtest", TOKEN, "+15005550006", "http://127.0.0.1:1", PUBLIC, two_way=True)
         twilio = Twilio(session, account, texts().write, e.clock)
         app = create_web("test", CollectorRegistry(), {})
-        app.include_router(routes(twilio, Receipts(e.ledger, e.clock, e.metrics, e._nothing), conversation))
+        app.include_router(routes(twilio, Receipts(e.afterwards, e.clock, e.metrics, e._nothing), conversation))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC) as http:
             yield World(e, conversation, http, ear)

@@ -38,11 +38,11 @@ async def test_killed_after_the_claim_nothing_was_sent_and_it_is_due_again_by_it
 async def test_killed_between_intent_and_call_it_is_unknown_once_and_not_sent(notifier_url: str) -> None:
     async with engine(notifier_url) as e:
         message = await stamped(e)
-        assert await e.ledger.overdue(10, e.clock()) == []
+        assert await e.afterwards.overdue(10, e.clock()) == []
         e.move(LEASE.total_seconds() + 1)
         async with e.sender():
-            assert [event.type for event in await e.ledger.overdue(10, e.clock())] == ["delivery.unknown.v1"]
-            assert await e.ledger.overdue(10, e.clock()) == []
+            assert [event.type for event in await e.afterwards.overdue(10, e.clock())] == ["delivery.unknown.v1"]
+            assert await e.afterwards.overdue(10, e.clock()) == []
             await asyncio.sleep(0.1)
         assert not e.channels[Channel.SMS].sent
         assert await e.told(message.id) == ["unknown"]
@@ -64,7 +64,7 @@ async def test_killed_between_call_and_outcome_it_is_unknown_and_not_sent_again(
         await called.wait()
         await dying._own.__aexit__(None, None, None)  # as a kill: no drain, no outcome
         e.move(LEASE.total_seconds() + 1)
-        await e.ledger.overdue(10, e.clock())
+        await e.afterwards.overdue(10, e.clock())
         async with e.sender():
             await asyncio.sleep(0.1)
         assert sms.times()[message] == 1
@@ -74,10 +74,10 @@ async def test_killed_between_call_and_outcome_it_is_unknown_and_not_sent_again(
 async def test_a_receipt_that_came_before_the_kill_decides_instead_of_a_doubt(notifier_url: str) -> None:
     async with engine(notifier_url) as e:
         message = await stamped(e)
-        await e.ledger.receive(message.id, 1, ReceiptStatus.DELIVERED, None, e.clock())
+        await e.afterwards.receive(message.id, 1, ReceiptStatus.DELIVERED, None, e.clock())
         assert await e.told(message.id) == []
         e.move(LEASE.total_seconds() + 1)
-        await e.ledger.overdue(10, e.clock())
+        await e.afterwards.overdue(10, e.clock())
         assert await e.told(message.id) == ["delivered"]
 
 
@@ -85,7 +85,7 @@ async def test_of_two_replicas_that_find_a_lease_run_out_one_states_it(notifier_
     async with engine(notifier_url) as e, engine(notifier_url, clock=e.clock) as other:
         messages = [await stamped(e) for _ in range(20)]
         e.move(LEASE.total_seconds() + 1)
-        found = await asyncio.gather(*(x.ledger.overdue(100, e.clock()) for x in (e, other, e, other)))
+        found = await asyncio.gather(*(x.afterwards.overdue(100, e.clock()) for x in (e, other, e, other)))
         assert sum(len(events) for events in found) == 20
         assert sorted(event.subject for event in await e.stated()) == sorted(message.id for message in messages)
 
@@ -121,7 +121,7 @@ async def test_an_acceptance_that_is_written_after_the_lease_ran_out_still_count
     async with engine(notifier_url) as e:
         message = await stamped(e)
         e.move(LEASE.total_seconds() + 1)
-        await e.ledger.overdue(10, e.clock())
+        await e.afterwards.overdue(10, e.clock())
         sent = Message(**{f: getattr(message, f) for f in message.__slots__} | {"state": State.SENDING, "tries": 1})
         late = Settlement(sent, State.ACCEPTED, Channel.SMS, "twilio", reference="ref")
         assert await e.ledger.settle([late], e.clock()) == [True]
@@ -132,7 +132,7 @@ async def test_a_requeue_that_is_written_after_the_lease_ran_out_does_not_count(
     async with engine(notifier_url) as e:
         message = await stamped(e)
         e.move(LEASE.total_seconds() + 1)
-        await e.ledger.overdue(10, e.clock())
+        await e.afterwards.overdue(10, e.clock())
         sent = Message(**{f: getattr(message, f) for f in message.__slots__} | {"state": State.SENDING, "tries": 1})
         late = Settlement(sent, State.QUEUED, Channel.SMS, "twilio", not_before=e.clock())
         assert await e.ledger.settle([late], e.clock()) == [False]

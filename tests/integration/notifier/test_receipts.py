@@ -9,7 +9,7 @@ import pytest
 from services.notifier.domain.delivery import ReceiptStatus, Settlement
 from services.notifier.domain.message import State
 from services.notifier.service.sender import LEASE
-from services.notifier.store.ledger import message_of
+from services.notifier.store.rows import message_of
 from shared import ids
 from shared.events import Channel, DeliveryFailed, Lane, Reason
 from tests.integration.notifier.engine import Engine, engine
@@ -28,7 +28,7 @@ async def accepted(e: Engine) -> UUID:
 async def receive(e: Engine, message: UUID, *statuses: ReceiptStatus, tries: int = 1) -> None:
     for status in statuses:
         reason = Reason.UNKNOWN_NUMBER if status is FAILED else None
-        await e.ledger.receive(message, tries, status, reason, e.clock())
+        await e.afterwards.receive(message, tries, status, reason, e.clock())
 
 
 @pytest.mark.parametrize("order", sorted(set(itertools.permutations([SENT, DELIVERED, DELIVERED]))))

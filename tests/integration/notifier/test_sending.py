@@ -138,7 +138,7 @@ async def test_a_receipt_resolves_an_unknown_message(notifier_url: str) -> None:
     async with engine(notifier_url, channels={Channel.SMS: sms}) as e, e.sender():
         message = await e.request(e.asking.invitation())
         await e.reaches(message, "unknown")
-        await e.ledger.receive(message, 1, ReceiptStatus.DELIVERED, None, e.clock())
+        await e.afterwards.receive(message, 1, ReceiptStatus.DELIVERED, None, e.clock())
         assert await e.told(message) == ["unknown", "delivered"]
 
 

@@ -1,0 +1,107 @@
+"""Rows of the ledger: put in, read out, dropped, and who wants no announcements."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+
+from services.notifier.domain.delivery import state_event
+from services.notifier.domain.message import Message, State, Text
+from services.notifier.domain.routing import OPT_OUT
+from services.notifier.store import outbox
+from services.notifier.store.database import Connection
+from shared.events import Channel, DeliveryEvent, Lane, Reason
+
+_TEXT: TypeAdapter[Text] = TypeAdapter(Text)
+
+ADD = """
+INSERT INTO message (id, organisation_id, lane, template, text, language, attempt, fingerprints, contact, about, phone,
+  chat_id, secrets, not_after, appointment_id, cycle, challenge_id, unit_id, causation_id, traceparent, not_before,
+  created_at, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $21)
+ON CONFLICT (id) DO NOTHING
+"""
+
+DROP = """
+UPDATE message SET state = 'failed', reason = 'dropped', version = version + 1, changed_at = $2,
+  secrets = NULL, contact = NULL, phone = NULL
+WHERE challenge_id = $1 AND template = 'invitation' AND state = 'queued' RETURNING *
+"""
+
+SUPPRESS = """
+INSERT INTO suppression (fingerprint, purpose, source, since)
+SELECT print, $2, $3, $4 FROM unnest($1::text[]) AS print ON CONFLICT DO NOTHING
+"""
+ALLOW = "DELETE FROM suppression WHERE fingerprint = ANY($1::text[]) AND purpose = $2"
+
+
+async def add(db: Connection, message: Message, now: datetime) -> bool:
+    """Put a message into the queue; False when it is there already: its id is its inbox."""
+    status = await db.execute(
+        ADD, message.id, message.organisation_id, message.lane.value, message.template,
+        message.text.model_dump_json(exclude_none=True), message.language, message.attempt,
+        orjson.dumps(dict(message.fingerprints)).decode(), message.contact, message.about, message.phone,
+        message.chat_id, message.secrets, message.not_after, message.appointment_id, message.cycle,
+        message.challenge_id, message.unit_id, message.causation_id, message.traceparent, now,
+    )  # fmt: skip
+    return str(status).endswith(" 1")
+
+
+async def drop_unsent(db: Connection, challenge_id: UUID, now: datetime) -> list[DeliveryEvent]:
+    """Drop what is still queued for a challenge that is decided; states each as failed (dropped)."""
+    rows = await db.fetch(DROP, challenge_id, now)
+    events = [
+        state_event(
+            message_of(row), row["version"], now, state=State.FAILED, channel=None, provider=None, reason=Reason.DROPPED
+        )
+        for row in rows
+    ]
+    await outbox.put(db, events, now, [row["traceparent"] for row in rows])
+    return events
+
+
+async def suppress(db: Connection, prints: Collection[str], source: str, now: datetime) -> None:
+    """No announcements to this phone any more."""
+    await db.execute(SUPPRESS, list(prints), OPT_OUT, source, now)
+
+
+async def allow(db: Connection, prints: Collection[str]) -> None:
+    """Undo `suppress`."""
+    await db.execute(ALLOW, list(prints), OPT_OUT)
+
+
+def message_of(row: Any) -> Message:
+    """A row as a message."""
+    return Message(
+        id=row["id"],
+        organisation_id=row["organisation_id"],
+        lane=Lane(row["lane"]),
+        template=row["template"],
+        text=_TEXT.validate_json(row["text"]),
+        language=row["language"],
+        attempt=row["attempt"],
+        created_at=row["created_at"],
+        fingerprints=orjson.loads(row["fingerprints"]),
+        contact=row["contact"],
+        about=row["about"],
+        phone=row["phone"],
+        chat_id=row["chat_id"],
+        secrets=row["secrets"],
+        not_after=row["not_after"],
+        appointment_id=row["appointment_id"],
+        cycle=row["cycle"],
+        challenge_id=row["challenge_id"],
+        unit_id=row["unit_id"],
+        causation_id=row["causation_id"],
+        state=State(row["state"]),
+        channel=Channel(row["channel"]) if row["channel"] else None,
+        tried=tuple(Channel(name) for name in row["tried"]),
+        provider=row["provider"],
+        tries=row["tries"],
+        transient=row["transient"],
+        version=row["version"],
+        traceparent=row["traceparent"],
+    )
