@@ -64,7 +64,7 @@ class Messages:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EARLY_LIMIT):
                     for step in steps:
-                        await self._report(sms, step)
+                        await self._report_on(sms, [step], 1)
         elif steps:
             self._due.schedule(steps[0].after, partial(self._report_on, sms, steps, 1))
         return Outcome(201, body)

@@ -151,6 +151,16 @@ async def test_early_receipts_come_before_the_answer(client: Client, control: Co
     assert sent.status == "queued"
 
 
+async def test_an_early_receipt_that_is_refused_comes_again_later(
+    client: Client, control: Control, receiver: Receiver
+) -> None:
+    await control.put("/carrier", receipts="early")
+    receiver.refusals = 1
+    await send(client, receiver)
+    await receiver.until(3)
+    assert sorted(receiver.statuses()) == ["delivered", "sent", "sent"]
+
+
 @pytest.mark.parametrize(("state", "code"), [("dead", "30005"), ("blocked", "30004"), ("unreachable", "30003")])
 async def test_a_phone_that_cannot_be_reached_is_reported_undelivered(
     client: Client, control: Control, receiver: Receiver, state: str, code: str

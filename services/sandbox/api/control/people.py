@@ -2,24 +2,8 @@
 
 from fastapi import APIRouter, Query
 
-from services.sandbox.api.control.models import (
-    ChatOut,
-    CodeOut,
-    ContactIn,
-    Done,
-    InboxOut,
-    Join,
-    Leave,
-    MessageOut,
-    PhoneChange,
-    PhoneIn,
-    PhoneOut,
-    Reply,
-    SmsOut,
-    Start,
-    Tap,
-    Text,
-)
+from services.sandbox.api.control.bodies import ContactIn, Join, Leave, PhoneChange, PhoneIn, Reply, Start, Tap, Text
+from services.sandbox.api.control.views import ChatOut, CodeOut, Done, InboxOut, MessageOut, PhoneOut, SmsOut
 from services.sandbox.domain import membership, person
 from services.sandbox.domain.failures import UnknownChat
 from services.sandbox.service.sandbox import Sandbox

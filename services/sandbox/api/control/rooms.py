@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.sandbox.api.control.models import BotPlace, ChatOut, Done, RoomIn
+from services.sandbox.api.control.bodies import BotPlace, RoomIn
+from services.sandbox.api.control.views import ChatOut, Done
 from services.sandbox.domain import membership
 from services.sandbox.domain.chats import Chat, Membership
 from services.sandbox.domain.failures import UnknownChat

@@ -2,18 +2,9 @@
 
 from fastapi import APIRouter
 
-from services.sandbox.api.control.models import (
-    Again,
-    CarrierRules,
-    Done,
-    FaultIn,
-    FaultOut,
-    RawUpdate,
-    Seed,
-    Skip,
-    TelegramRules,
-)
+from services.sandbox.api.control.bodies import Again, CarrierRules, FaultIn, RawUpdate, Seed, Skip, TelegramRules
 from services.sandbox.api.control.rooms import open_room
+from services.sandbox.api.control.views import Done, FaultOut
 from services.sandbox.domain.carrier import Policy
 from services.sandbox.domain.failures import UnknownFault, UnknownUpdate
 from services.sandbox.domain.faults import Fault

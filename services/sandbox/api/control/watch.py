@@ -5,8 +5,8 @@ from typing import Literal
 
 from fastapi import APIRouter, Query
 
-from services.sandbox.api.control.models import CallOut, Found, MessageOut, SmsOut
 from services.sandbox.api.control.rooms import room
+from services.sandbox.api.control.views import CallOut, Found, MessageOut, SmsOut
 from services.sandbox.domain.carrier import Sms
 from services.sandbox.domain.chats import Message
 from services.sandbox.domain.journal import Call

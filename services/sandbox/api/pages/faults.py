@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from services.sandbox.api.control.models import CarrierRules, FaultIn
+from services.sandbox.api.control.bodies import CarrierRules, FaultIn
 from services.sandbox.api.pages.forms import fields
 from services.sandbox.api.pages.view import View
 from services.sandbox.domain.carrier import Policy

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.sandbox.api.control.models import RoomIn
+from services.sandbox.api.control.bodies import RoomIn
 from services.sandbox.api.control.rooms import open_room
 from services.sandbox.api.pages.forms import fields
 from services.sandbox.api.pages.panels import channel_panel
