@@ -27,10 +27,11 @@ FIXED = {
     Kind.HELP: "Here you confirm a post with the buttons under the invitation, or by sending the six-digit code of "
     "the SMS. Text, photos and stickers are not read.\n\n/start – open invitations\n/language – हिन्दी, English\n"
     "/privacy – what happens with your data\n/stop – no announcements",
-    Kind.PRIVACY: "<b>What happens with your data</b>\nYour number and your answer (time, and that it came by "
-    "Telegram) are kept to prove the post. Your number is stored encrypted, is shown with its last three digits only, "
-    "and is not passed on. Your name stands in the announcement only if you agree to it. Your number's link with "
-    "this chat must be renewed after 90 days. To have everything erased, ask whoever recorded you.",
+    Kind.PRIVACY: "<b>What happens with your data</b>\nYour name, number and post, and your answer (when, and that "
+    "it came by Telegram) are kept to prove the post. Your number is stored encrypted, is shown with its last three "
+    "digits only, and goes to nobody but the provider that sends the SMS. Your name stands in the announcement only if "
+    "you agree to it. The link of your number with this chat must be renewed after 90 days. To have everything erased, "
+    "ask whoever recorded you.",
     Kind.NOT_OWN: "This is not your own number as Telegram knows it, so nothing was changed. "
     "Please use the button below; a forwarded or typed contact does not count.",
     Kind.OTHER_NUMBER: "This is not the number that was recorded for the invitation, so nothing was changed. "
@@ -135,7 +136,7 @@ class Phrases:
         words, language, result = self._words, say.language, say.result or Result.OVER
         if result is Result.WRONG:
             left = say.guesses_left or 0
-            wrong = words.say(language, "This code is not right. Look at the SMS and send it again.")
+            wrong = words.say(language, "This code is not right. Look at the message with the code and send it again.")
             return f"{wrong} {words.count(language, 'One guess is left.', '{n} guesses are left.', left)}"
         text = words.say(language, RESULTS[result])
         if result is Result.LOCKED and say.contact and say.contact.recorder:

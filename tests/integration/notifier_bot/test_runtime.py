@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from services.notifier.api.telegram import SECRET_HEADER, routes
 from services.notifier.bot.dialog import Handling
@@ -115,11 +116,12 @@ async def test_b31_an_update_whose_handling_always_breaks_is_given_up_and_does_n
     async def broken(self: Answering, turn: Any, text: str) -> Any:
         raise ZeroDivisionError
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, capture_logs() as lines:
         patch.setattr(Answering, "write", broken)
         patch.setattr("services.notifier.bot.worker.backoff", lambda *_: 0.0)
         w.write(PHONE, "hello")
         await until(lambda: _dead(w))
+    assert sum(line["event"] == "update failed" for line in lines) == 5
     w.write(PHONE, "hello again")
     await w.says(PHONE, "6 अंकों")
     assert w.metric("updates_total", outcome="dead") == 1
