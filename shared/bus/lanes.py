@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from shared.bus.wire import Place, Received
 from shared.lifecycle import Tasks
 
-_CANCEL_SECONDS = 2.0
+_CANCEL_SECONDS = 1.0
 Lane = tuple[Place, bytes | None]
 
 

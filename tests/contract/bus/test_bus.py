@@ -146,7 +146,7 @@ async def test_invariant_25_a_consumer_of_a_missing_or_different_topic_says_so(s
             await consumer.run()
 
 
-async def test_the_reader_sees_ends_and_commits_and_what_waits(stage: Stage) -> None:
+async def test_invariant_24_the_lag_is_what_is_there_minus_what_is_committed(stage: Stage) -> None:
     began = datetime.now(UTC)  # noqa: TID251 # the broker stamps with its own clock
     await stage.publish(*map(erased, range(100)))
     ends = await stage.reader.ends([stage.topic, stage.topic.dead])

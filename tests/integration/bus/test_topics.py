@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.bus import ALL_TOPICS, BusUnavailable, Connection, TopicUnfit, cluster_id, ensure_topics
+from shared.bus import ALL_TOPICS, BusUnavailable, Connection, TopicUnfit, cluster_id, delete_topics, ensure_topics
 from shared.bus.__main__ import main
 from shared.events import TOPICS, Topic
 
@@ -32,6 +32,14 @@ async def test_a_topic_with_other_partitions_is_named(own_kafka: str) -> None:
     await ensure_topics(connection, [Topic("registry.people", "registry", partitions=3)])
     with pytest.raises(TopicUnfit, match=r"registry\.people does not fit the contract: 3 partitions instead of 12"):
         await ensure_topics(connection)
+
+
+async def test_topics_can_be_deleted_and_made_again(own_kafka: str) -> None:
+    connection = Connection(own_kafka, "tests", ephemeral=True)
+    await ensure_topics(connection)
+    await delete_topics(connection)
+    await delete_topics(connection)
+    assert len(await ensure_topics(connection)) == len(ALL_TOPICS)
 
 
 async def test_the_cluster_id_tells_brokers_apart(own_kafka: str, kafka_bootstrap: str) -> None:
