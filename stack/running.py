@@ -113,14 +113,20 @@ async def _started(launcher: Launcher, build: Callable[[Mapping[str, int]], Syst
 
 def tell(endpoints: Endpoints, options: Options, report: Report) -> None:
     """Prints where to look."""
+    services = endpoints.services
+    lines = {
+        "portal": f"{endpoints.sign_in}  opens once, within 15 minutes; `make sign-in` prints another",
+        "phones": f"{services['sandbox']}  what the made-up people see: SMS, chats, channels",
+        "console": f"{services['console']}  topics, lag, dead letters",
+        "API": f"{services['registry']}/v1/..  with the key in {_short(options.endpoints_file)}",
+        "logs": endpoints.logs,
+    }
     report.line("")
-    for name, url in endpoints.services.items():
-        report.line(f"  {name:<10} {url}")
-    report.line(f"  {'sign in':<10} {endpoints.sign_in}")
-    report.line(f"  {'logs':<10} {endpoints.logs}")
-    report.line(f"  {'API key':<10} in {_short(options.endpoints_file)}")
-    numbers = {name: int(url.rpartition(":")[2]) for name, url in endpoints.services.items()}
-    report.line(f"  from another machine: {tunnel(numbers, socket.gethostname())}")
+    for name, text in lines.items():
+        report.line(f"  {name:<9}{text}")
+    numbers = {name: int(url.rpartition(":")[2]) for name, url in services.items()}
+    report.line("  From another machine, so that the same addresses work there:")
+    report.line(f"  {tunnel(numbers, socket.gethostname())}")
     report.line("")
 
 

@@ -14,6 +14,7 @@ from stack.running import Options, Product
 from stack.services import Job, Service, System
 
 FAKE = str(Path(__file__).with_name("fake_service.py"))
+SERVICES = ("sandbox", "registry", "otp", "console")
 SAYS = "import json; print(json.dumps({'api_key': 'k', 'sign_in_url': 'http://127.0.0.1/sign-in'}))"
 
 
@@ -22,7 +23,7 @@ async def no_topics(bootstrap: str, options: Options) -> None:
 
 
 def fake_system(fault: str) -> Product:
-    """Two services and a migration; the second one has `fault`."""
+    """Services and a migration; otp has `fault`."""
 
     def system(servers: Servers, ports: Mapping[str, int], *, keys: object, ephemeral: bool, log_level: str) -> System:
         def service(name: str, fault: str) -> Service:
@@ -32,7 +33,9 @@ def fake_system(fault: str) -> Product:
         migrate = Job("registry-migrate", (sys.executable, FAKE, "registry", "migrate"), {})
         bootstrap = Job("registry-bootstrap", (sys.executable, "-c", SAYS), {})
         sign_in = Job("registry-sign-in", (sys.executable, "-c", "print('http://127.0.0.1/again')"), {})
-        return System((migrate,), (service("registry", ""), service("otp", fault)), bootstrap, sign_in)
+        return System(
+            (migrate,), tuple(service(name, fault if name == "otp" else "") for name in SERVICES), bootstrap, sign_in
+        )
 
     return Product(system, no_topics)
 

@@ -197,7 +197,7 @@ def test_a_port_that_somebody_took_at_the_last_moment_is_replaced(
     endpoints(home, process)
     assert (home / "run" / "tried").exists()
     services = [line for line in processes_in(home).values() if "fake_service.py" in line]
-    assert len(services) == 2  # those of the first try are gone
+    assert len(services) == 4  # those of the first try are gone
     process.send_signal(signal.SIGTERM)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 0, said
