@@ -68,37 +68,25 @@ SELECT minimum FROM rule JOIN unit USING (organisation_id, level) WHERE unit.id 
 -- The units directly below $2 (NULL: those without a parent), worst first, with the counts of all committees below each
 -- and the sums over all of them. $3 and $4: rows of a page, and how many come before it.
 WITH child AS MATERIALIZED (
-    SELECT placement.unit_id AS id FROM placement
-    WHERE placement.organisation_id = $1 AND tree = 'organisation' AND valid_to IS NULL
-      AND parent_id IS NOT DISTINCT FROM $2
+    SELECT unit_id AS id FROM placement
+    WHERE parent_id = $2 AND tree = 'organisation' AND valid_to IS NULL
+    UNION ALL
+    SELECT unit_id FROM placement
+    WHERE $2::uuid IS NULL AND parent_id IS NULL AND tree = 'organisation' AND valid_to IS NULL AND organisation_id = $1
 ), size AS MATERIALIZED (
-    SELECT post.level, sum(seats) AS seats, max(rule.minimum) AS women
+    SELECT post.level, sum(seats) AS seats, coalesce(max(rule.minimum), 0) AS women
     FROM post LEFT JOIN rule ON rule.organisation_id = post.organisation_id AND rule.level = post.level
-    WHERE post.organisation_id = $1 GROUP BY post.level
-), committee AS (
-    SELECT child.id AS child, unit.id, size.seats, size.women
-    FROM child JOIN lineage ON lineage.above_id = child.id JOIN unit ON unit.id = lineage.unit_id JOIN size USING (level)
-), held AS (
-    SELECT committee.child, committee.id, committee.seats, committee.women,
-           count(appointment.id) FILTER (WHERE appointment.state = 'verified') AS verified,
-           count(appointment.id) FILTER (WHERE appointment.state = 'recorded') AS waiting,
-           count(DISTINCT (appointment.post, appointment.seat)) FILTER (
-               WHERE appointment.state IN ('refused', 'locked', 'expired')
-                 AND NOT EXISTS (SELECT FROM appointment later
-                                 WHERE later.unit_id = committee.id AND later.post = appointment.post
-                                   AND later.seat = appointment.seat AND later.state IN ('recorded', 'verified'))
-           ) AS refused
-    FROM committee
-    LEFT JOIN appointment ON appointment.unit_id = committee.id AND appointment.state <> 'ended'
-    GROUP BY committee.child, committee.id, committee.seats, committee.women
+    WHERE post.organisation_id = $1 GROUP BY post.level, rule.minimum
 ), summed AS (
-    SELECT child, sum(seats) AS size, sum(verified) AS verified, sum(waiting) AS waiting, sum(refused) AS refused,
-           count(*) AS committees,
-           count(*) FILTER (WHERE verified = seats AND (
-               women IS NULL OR women <= (
-                   SELECT count(*) FROM appointment JOIN person ON person.id = person_id
-                   WHERE unit_id = held.id AND state = 'verified' AND gender = 'female'))) AS complete
-    FROM held GROUP BY child
+    SELECT child.id AS child, sum(size.seats) AS size, sum(kept.verified) AS verified, sum(kept.waiting) AS waiting,
+           sum(kept.refused) AS refused, count(*) AS committees,
+           count(*) FILTER (WHERE kept.verified = size.seats AND kept.women >= size.women) AS complete
+    FROM child
+    JOIN lineage ON lineage.above_id = child.id
+    JOIN unit ON unit.id = lineage.unit_id
+    JOIN size ON size.level = unit.level
+    LEFT JOIN committee_count kept ON kept.unit_id = unit.id
+    GROUP BY child.id
 ), ranked AS (
     SELECT child.id, coalesce(size, 0) AS size, coalesce(verified, 0) AS verified, coalesce(waiting, 0) AS waiting,
            coalesce(refused, 0) AS refused, coalesce(committees, 0) AS committees, coalesce(complete, 0) AS complete
@@ -122,8 +110,8 @@ ORDER BY ranked.verified::float8 / greatest(ranked.size, 1), unit.position, unit
 LIMIT $3 OFFSET $4;
 
 -- name: portal_towards
--- For each of these units: which child of $2 it lies under (or is).
-SELECT lineage.unit_id, lineage.above_id AS child
+-- The children of $2 (NULL: units without a parent) that these units lie under, or are.
+SELECT DISTINCT lineage.above_id AS child
 FROM lineage JOIN placement ON placement.unit_id = lineage.above_id
 WHERE lineage.unit_id = ANY($1::uuid[]) AND placement.tree = 'organisation' AND placement.valid_to IS NULL
   AND placement.parent_id IS NOT DISTINCT FROM $2;

@@ -72,6 +72,7 @@ class Renderer:
             status_word=lambda status: words.status_word(status, catalogue.gettext),
             language_word=lambda code: words.language_word(code, catalogue.gettext),
             with_language=with_language,
+            answer_path=answer_path,
             unit_path=words.unit_path,
             coverage_path=words.coverage_path,
         )
@@ -93,6 +94,16 @@ def with_language(here: str, language: str) -> str:
     parts = urlsplit(here)
     query = [(name, value) for name, value in parse_qsl(parts.query) if name != "lang"]
     return f"{parts.path}?{urlencode([*query, ('lang', language)])}"
+
+
+def answer_path(here: str) -> str:
+    """Where the form on the page `here` is sent: to another address than its own. A browser replaces a page by the
+    answer from its own address, and then what was typed is gone when there is no connection (portal.md P6)."""
+    parts = urlsplit(here)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    tried = query.get("try", "")
+    query["try"] = str(int(tried) + 1 if tried.isascii() and tried.isdigit() and len(tried) < 6 else 1)
+    return f"{parts.path}?{urlencode(query)}"
 
 
 def etag(body: bytes) -> str:
