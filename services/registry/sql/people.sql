@@ -26,8 +26,10 @@ SELECT $1, kid, fingerprint FROM unnest($2::text[], $3::text[]) AS f (kid, finge
 ON CONFLICT DO NOTHING;
 
 -- name: complete_person
+-- Touches no row when nothing is new: an update of a person locks the counts of their committees.
 UPDATE person SET name_hi = coalesce(name_hi, $2), name_en = coalesce(name_en, $3), gender = coalesce(gender, $4)
-WHERE id = $1;
+WHERE id = $1 AND ((name_hi IS NULL AND $2::text IS NOT NULL) OR (name_en IS NULL AND $3::text IS NOT NULL)
+    OR (gender IS NULL AND $4::text IS NOT NULL));
 
 -- name: holder
 SELECT p.id AS person_id, p.name_hi, p.name_en, p.language, c.id, c.phone_kid, c.phone_box, c.phone_last3
