@@ -68,7 +68,11 @@ UPDATE challenge SET version = $2, state = $3, at = $4 WHERE id = $1 AND version
 SELECT contact_id FROM challenge WHERE id = $1;
 
 -- name: note
-INSERT INTO timeline (organisation_id, appointment_id, cycle, kind, at, details) VALUES ($1, $2, $3, $4, $5, $6);
+-- One round trip for both: a person waits.
+WITH entry AS (
+    INSERT INTO timeline (organisation_id, appointment_id, cycle, kind, at, details) VALUES ($1, $2, $3, $4, $5, $6)
+)
+INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at) VALUES ($1, $7, $2, $4, $5);
 
 -- name: change
 INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at) VALUES ($1, $2, $3, $4, $5);

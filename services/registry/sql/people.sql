@@ -17,13 +17,12 @@ INSERT INTO person (id, organisation_id, name_hi, name_en, gender, language, cre
 VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: add_contact
-INSERT INTO contact (id, organisation_id, person_id, phone_kid, phone_box, phone_last3, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
-
--- name: add_fingerprints
+WITH added AS (
+    INSERT INTO contact (id, organisation_id, person_id, phone_kid, phone_box, phone_last3, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+)
 INSERT INTO contact_fingerprint (contact_id, kid, fingerprint)
-SELECT $1, kid, fingerprint FROM unnest($2::text[], $3::text[]) AS f (kid, fingerprint)
-ON CONFLICT DO NOTHING;
+SELECT $1, kid, fingerprint FROM unnest($8::text[], $9::text[]) AS f (kid, fingerprint);
 
 -- name: complete_person
 -- Touches no row when nothing is new: an update of a person locks the counts of their committees.

@@ -109,8 +109,7 @@ class AppointmentRows:
     ) -> None:
         """A timeline entry, and a change that open pages hear of."""
         a = appointment
-        await self._rows.run("note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {})
-        await self._rows.run("change", a.organisation_id, a.unit_id, a.id, kind, at)
+        await self._rows.run("note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {}, a.unit_id)
 
     async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
         """What happened, oldest first."""

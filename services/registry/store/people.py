@@ -39,12 +39,11 @@ class PersonRows:
 
     async def add_contact(self, organisation_id: UUID, contact: Contact, now: datetime) -> None:
         """Another phone of a person."""
-        kid, box = contact.phone
+        c = contact
         await self._rows.run(
-            "add_contact", contact.id, organisation_id, contact.person_id, kid, box, contact.last3, now
-        )
-        kids, values = list(contact.fingerprints), list(contact.fingerprints.values())
-        await self._rows.run("add_fingerprints", contact.id, kids, values)
+            "add_contact", c.id, organisation_id, c.person_id, c.phone.kid, c.phone.data, c.last3, now,
+            list(c.fingerprints), list(c.fingerprints.values()),
+        )  # fmt: skip
 
     async def complete(self, person_id: UUID, name: Name, gender: Gender | None) -> None:
         """Fill in what was not known before."""
