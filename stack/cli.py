@@ -1,6 +1,7 @@
 """`python -m stack`: start everything, with or without simulated workers."""
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -125,4 +126,5 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main() -> None:
     """The command line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is said in our words
     sys.exit(app())

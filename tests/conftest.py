@@ -46,6 +46,7 @@ from stack.folder import RunFolder, fresh_test_folder
 from stack.settings import ServersUnderTest
 
 _CHROMIUM_MISSING = "Chromium is missing: apt-get install -y chromium fonts-noto-core fonts-noto-color-emoji"
+_LEFT_OUT = pytest.StashKey[int]()
 _valkey_databases = itertools.cycle(range(1, 16))
 
 
@@ -154,7 +155,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the browser tests where there is no Chromium."""
+    """Runs quick tests first, the slow ones last, and leaves out the browser tests where there is no Chromium."""
+    items.sort(key=_order)
     if config.getoption("--no-skips") or ServersUnderTest().chromium.exists():
         return
     for item in items:
@@ -162,13 +164,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=_CHROMIUM_MISSING))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Counts the browser tests that were left out."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    config.stash[_LEFT_OUT] = sum(_CHROMIUM_MISSING in str(report.longrepr) for report in skipped)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Says at the very end that browser tests were left out."""
-    skipped = [
-        report for report in terminalreporter.stats.get("skipped", []) if _CHROMIUM_MISSING in str(report.longrepr)
-    ]
-    if skipped:
-        terminalreporter.write_line(f"\n{len(skipped)} browser tests were left out. {_CHROMIUM_MISSING}", yellow=True)
+    if count := config.stash.get(_LEFT_OUT, 0):
+        config.get_terminal_writer().line(f"{count} browser tests were left out. {_CHROMIUM_MISSING}", yellow=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -176,6 +181,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _order(item: pytest.Item) -> tuple[bool, int]:
+    kinds = ("unit", "contract", "integration", "e2e")
+    found = (kinds.index(part) for part in item.path.parts if part in kinds)
+    return item.get_closest_marker("slow") is not None, next(found, 0)
 
 
 class _running:  # noqa: N801  reads as a verb in a with statement

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-USER = "boothline-tester"
+USER = f"boothline-{os.getpid()}"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
