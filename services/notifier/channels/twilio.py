@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from services.notifier.domain.delivery import ReceiptStatus
 from services.notifier.domain.failures import Class, SendFailure
@@ -118,8 +119,11 @@ class Twilio:
         self._account = account
         self._write = write
         self._clock = clock
-        self._headers = {"Authorization": aiohttp.encode_basic_auth(account.sid, account.token)}
-        self._url = f"{account.base_url.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages.json"
+        self._headers = {
+            "Authorization": aiohttp.encode_basic_auth(account.sid, account.token),
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        self._url = URL(f"{account.base_url.rstrip('/')}/2010-04-01/Accounts/{account.sid}/Messages.json")
 
     @property
     def credential(self) -> str:
@@ -155,7 +159,11 @@ class Twilio:
         """POST it once. Raises SendFailure: retry only where no byte of the request can have been read."""
         try:
             async with self._session.post(
-                self._url, data=self.form(outgoing), headers=self._headers, allow_redirects=False, timeout=_TIMEOUT
+                self._url,
+                data=urlencode(self.form(outgoing)).encode(),  # half of what aiohttp takes for a form
+                headers=self._headers,
+                allow_redirects=False,
+                timeout=_TIMEOUT,
             ) as response:
                 body = await response.read()
                 return self._answered(response.status, response.headers.get("Retry-After"), body)

@@ -42,6 +42,10 @@ def answering() -> Iterator[None]:
         raise DatabaseUnavailable from error
 
 
+async def _as_it_is(_: Connection) -> None:
+    """No session state is ever set, so a connection needs no reset, which would be a round trip for every use."""
+
+
 class Database:
     """The pool."""
 
@@ -54,7 +58,7 @@ class Database:
     async def __aenter__(self) -> Self:
         with answering():
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=2, max_size=self._connections, command_timeout=15, timeout=10
+                self._url, min_size=2, max_size=self._connections, command_timeout=15, timeout=10, reset=_as_it_is
             )
         return self
 
