@@ -31,6 +31,7 @@
     if (button.getAttribute("aria-disabled") === "true") return event.preventDefault();
     button.setAttribute("aria-disabled", "true");
     if (button.dataset.busy) {
+      button.style.minWidth = `${button.offsetWidth}px`; // else the link beside it slides under a second click
       button.dataset.rest = button.textContent;
       button.textContent = button.dataset.busy;
     }
