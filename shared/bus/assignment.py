@@ -77,4 +77,4 @@ class Assignment:
     def fence(self) -> None:
         """Membership is lost: begin and commit nothing more."""
         self.fenced = True
-        self.lanes.drop_queued()
+        self.lanes.drop()

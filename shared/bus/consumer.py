@@ -90,8 +90,10 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         """`tasks`: the process's, so that a dying loop ends the process; without, `run` raises it. `topics`: default
         all that carry the handlers' events. `lanes`: handlers at once. `window`: uncommitted records per partition.
         `outages`: exceptions that mean that the service's own store is away. Times in seconds. Raises Misconfigured."""
+        revoke_timeout = drain_timeout
         if isinstance(broker, Connection):
             check(broker.timing, drain_timeout)
+            revoke_timeout = broker.timing.revoke
         self._broker = broker
         self._group = group
         self._topics = topics or _topics(handlers)
@@ -116,6 +118,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             self._tasks,
             handle=self._handling.handle,
             patience=lambda: 0.0 if self._handling.held else drain_timeout,
+            revoke_timeout=revoke_timeout,
             counted=self._metrics.rebalances.labels(group).inc,
         )
         self._loops: list[asyncio.Task[None]] = []

@@ -61,10 +61,10 @@ class Lanes:
             return
         raise Abandoned
 
-    def drop_queued(self) -> None:
-        """Forget what has not begun: it belongs to somebody else now."""
-        for waiting in self._waiting.values():
-            waiting.clear()
+    def drop(self) -> None:
+        """Forget what is queued and cancel what has begun: it belongs to somebody else now."""
+        for task in self._tasks:
+            task.cancel()
 
     async def drain(self, timeout: float) -> bool:
         """Finish what is queued and in flight within `timeout` seconds, then cancel the rest. True: all finished."""

@@ -1,6 +1,7 @@
 """What a member owns now, and how it is taken over, given back and committed."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection
 
 import structlog
@@ -23,10 +24,12 @@ class Ownership:
         *,
         handle: Callable[[Received, Lanes], Awaitable[None]],
         patience: Callable[[], float],
+        revoke_timeout: float = math.inf,
         counted: Callable[[], None],
     ) -> None:
-        """`handle` takes a record to its end; `patience` says how many seconds a drain may take; `counted` is called
-        once per assignment."""
+        """`handle` takes a record to its end; `patience` says how many seconds a drain may take, at most
+        `revoke_timeout` while the group waits; `counted` is called once per assignment."""
+        self._revoke_timeout = revoke_timeout
         self._group = group
         self._tasks = tasks
         self._handle = handle
@@ -43,11 +46,14 @@ class Ownership:
         self.freed = Wakeup()
         """Woken when there may be room again."""
 
-    async def revoked(self) -> None:
-        """Finish within the patience, commit, forget: the group waits for us."""
+    async def revoked(self, *, lost: bool = False) -> None:
+        """Finish within the patience, commit, forget: the group waits for us. Unless it did not: then just forget."""
         self.settled.clear()
         self.epoch += 1
-        await self.release()
+        if lost and self.assignment is not None:
+            self.assignment.fence()
+            log.warning("partitions lost", group=self._group, epoch=self.assignment.epoch)
+        await self._release(min(self._patience(), self._revoke_timeout))
 
     async def assigned(self, places: Collection[Place]) -> None:
         """Start from nothing: positions are the committed offsets."""
@@ -60,17 +66,17 @@ class Ownership:
         log.info("partitions assigned", group=self._group, partitions=len(places), epoch=self.epoch)
 
     async def close(self) -> None:
-        """As `release`, and take nothing over any more."""
+        """Take nothing more, finish within the patience, commit; nothing is taken over any more."""
         self._closed = True
-        await self.release()
+        await self._release(self._patience())
 
-    async def release(self) -> None:
-        """Take nothing more, drain, commit. A second caller waits for the first."""
+    async def _release(self, seconds: float) -> None:
+        """A second caller waits for the first."""
         async with self._releasing:
             assignment, self.assignment = self.assignment, None
             if assignment is None:
                 return
-            if not await assignment.lanes.drain(self._patience()):
+            if not await assignment.lanes.drain(seconds):
                 log.warning("handlers cancelled at the end of the drain", group=self._group)
             await self.commit(assignment)
 

@@ -96,8 +96,9 @@ class Misconfigured(Failure):
 class Listener(Protocol):
     """Told by a member what it owns. The group waits while `revoked` runs."""
 
-    async def revoked(self) -> None:
-        """All partitions are about to be taken away: finish, commit, forget. Called before every `assigned` as well."""
+    async def revoked(self, *, lost: bool) -> None:
+        """All partitions are about to be taken away: finish, commit, forget. Called before every `assigned` as well.
+        `lost`: they are somebody else's already: end at once, commit nothing."""
 
     async def assigned(self, places: Collection[Place]) -> None:
         """These partitions are owned from now on, starting at their committed offsets."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import close_consumer, compiled_records, consumer_settings, received
@@ -42,7 +42,8 @@ class KafkaMember:
         except BaseException:
             await self.stop()
             raise
-        consumer.subscribe([topic.name for topic in self._topics], listener=_Rebalances(listener))
+        listening = _Rebalances(listener, consumer._coordinator)  # noqa: SLF001
+        consumer.subscribe([topic.name for topic in self._topics], listener=listening)
 
     async def _check_topics(self) -> None:
         known = await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 # nothing public asks without waiting
@@ -76,6 +77,8 @@ class KafkaMember:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await self._consumer.commit({TopicPartition(*place): offset for place, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError) as error:
+            if isinstance(error.__cause__, RebalanceInProgressError):  # still ours until `revoked` has ended
+                raise BusUnavailable from error
             raise MembershipLost from error
         except (KafkaError, TimeoutError) as error:
             raise BusUnavailable from error
@@ -94,11 +97,13 @@ class KafkaMember:
 
 
 class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc] # untyped base class
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, coordinator: Any) -> None:
         self._listener = listener
+        self._coordinator = coordinator
 
     async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002 # always all of them
-        await self._listener.revoked()
+        # aiokafka has no callback for lost partitions, but forgets its generation when the group has forgotten it.
+        await self._listener.revoked(lost=self._coordinator.generation < 0)
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         await self._listener.assigned([Place(tp.topic, tp.partition) for tp in assigned])

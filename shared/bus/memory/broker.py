@@ -157,7 +157,7 @@ class MemoryMember:
     async def revoke(self) -> None:
         """The group takes everything back."""
         if self._listener is not None:
-            await self._listener.revoked()
+            await self._listener.revoked(lost=self.lost)
         self._positions = {}
 
     async def assign(self, places: Collection[Place]) -> None:

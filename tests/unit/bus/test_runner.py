@@ -183,7 +183,7 @@ async def test_invariant_07_records_of_an_older_assignment_are_dropped_since_the
         await owned.revoked()
         await owned.assigned([place])
         await early
-        await owned.release()
+        await owned.close()
         assert not handled
 
 
@@ -305,3 +305,17 @@ async def test_invariant_25_a_topic_that_does_not_fit_the_contract_kills_the_con
     with pytest.raises(TopicUnfit, match="3 partitions instead of 12"):
         async with asyncio.timeout(5):
             await Consumer(broker, GROUP, {PersonErased: Heard()}, clock=utc_now).run()
+
+
+async def test_invariant_08_a_handler_at_work_is_cancelled_when_its_partition_belongs_to_somebody_else(
+    stage: Stage,
+) -> None:
+    stage.heard.gate.clear()
+    await stage.publish(erased(1))
+    await stage.consumer(drain_timeout=30.0)
+    await until(lambda: len(stage.heard.calls) == 1)
+    await stage.broker.expel(GROUP)
+    await until(lambda: len(stage.heard.calls) == 2, seconds=5)
+    assert stage.heard.overlaps == 0
+    stage.heard.gate.set()
+    await until(lambda: stage.committed() == 1)
