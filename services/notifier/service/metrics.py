@@ -23,6 +23,7 @@ class Metrics:
         self.receipts = Counter(
             "boothline_receipts_total", "Receipts by what they changed", ["provider", "status"], registry=registry
         )
+        self.resent = Counter("boothline_resent_total", "Announcements sent again after a doubt", registry=registry)
         self.inbound = Counter("boothline_inbound_total", "Replies by SMS by kind", ["kind"], registry=registry)
         for provider, channel in (*channels, (NO_PROVIDER, NO_PROVIDER)):
             for lane in Lane:

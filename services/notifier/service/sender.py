@@ -131,16 +131,22 @@ class Leases(Protocol):
     async def overdue(self, limit: int, now: datetime) -> list[DeliveryEvent]:
         """State those as unknown whose lease ran out."""
 
+    async def again(self, limit: int, now: datetime) -> int:
+        """Queue announcements once more that stayed unknown."""
+
 
 async def watch_leases(leases: Leases, clock: Clock, stated: Callable[[], None], metrics: Metrics) -> None:
-    """Every few seconds, state as unknown what was being sent when its process died."""
+    """Every few seconds, state as unknown what was being sent when its process died, and give announcements that
+    stayed unknown their second and last chance."""
     while True:
         await asyncio.sleep(LEASE_CHECK_SECONDS)
         try:
             events = await leases.overdue(100, clock())
+            resent = await leases.again(100, clock())
         except Failure as failure:
             log.warning("lease check failed", error_code=failure.code)
             continue
+        metrics.resent.inc(resent)
         for event in events:
             metrics.sends.labels(event.provider, event.channel.value, event.lane.value, "unknown").inc()
         if events:

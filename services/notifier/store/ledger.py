@@ -50,8 +50,8 @@ UPDATE message SET
                    WHEN new.falls_back THEN 0 ELSE message.transient END,
   not_before = coalesce(new.not_before, message.not_before),
   lease_until = NULL,
-  secrets = CASE WHEN new.state = 'queued' THEN message.secrets END,
-  contact = CASE WHEN new.state = 'queued' THEN message.contact END,
+  secrets = CASE WHEN new.state IN ('queued', 'unknown') THEN message.secrets END,
+  contact = CASE WHEN new.state IN ('queued', 'unknown') THEN message.contact END,
   phone = CASE WHEN new.state = 'queued' THEN message.phone END,
   changed_at = $14
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],

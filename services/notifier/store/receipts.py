@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +20,17 @@ ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 
 TO_STATE = """
 UPDATE message SET state = $2, version = version + 1, reason = $3, lease_until = NULL, changed_at = $4,
-  secrets = NULL, contact = NULL, phone = NULL
+  secrets = CASE WHEN $2 = 'unknown' THEN secrets END, contact = CASE WHEN $2 = 'unknown' THEN contact END, phone = NULL
 WHERE id = $1 RETURNING version
+"""
+
+# An announcement to one person that nobody can account for is sent once more, on purpose (codes are otp's business,
+# and a post in a channel is seen by all).
+AGAIN = """
+UPDATE message SET state = 'queued', not_before = $1, resent = true WHERE id IN (
+  SELECT id FROM message WHERE state = 'unknown' AND lane = 'bulk' AND chat_id IS NULL AND contact IS NOT NULL
+    AND NOT resent AND changed_at < $2 AND (not_after IS NULL OR not_after > $1)
+  ORDER BY changed_at LIMIT $3 FOR UPDATE SKIP LOCKED)
 """
 
 RECEIPT = """
@@ -35,6 +44,10 @@ FROM receipt JOIN unnest($1::uuid[], $2::int[]) AS wanted (id, try)
 WHERE receipt.applied_at IS NULL
 """
 APPLIED = "UPDATE receipt SET applied_at = $3 WHERE message_id = $1 AND try = $2 AND applied_at IS NULL"
+
+
+RECEIPT_WAIT = timedelta(minutes=2)
+"""A receipt that comes at all has come by then, mostly; an announcement has time."""
 
 
 class Afterwards:
@@ -54,6 +67,12 @@ class Afterwards:
                 event = await _apply(db, message, State.UNKNOWN, receipts, now)
                 events.append(event or await _to_state(db, message, State.UNKNOWN, None, now))
         return events
+
+    async def again(self, limit: int, now: datetime) -> int:
+        """Queue announcements once more that have been unknown for RECEIPT_WAIT; returns how many."""
+        async with self._database.connection() as db:
+            status = await db.execute(AGAIN, now, now - RECEIPT_WAIT, limit)
+        return int(str(status).rpartition(" ")[2])
 
     async def receive(
         self, message_id: UUID, tries: int, status: ReceiptStatus, reason: Reason | None, now: datetime

@@ -23,6 +23,8 @@ SWEEPS = (
     ("DELETE FROM invitation WHERE challenge_id IN "
      "(SELECT challenge_id FROM invitation WHERE changed_at < $1 LIMIT $2)", INBOX_KEPT),
     ("DELETE FROM erased WHERE ctid IN (SELECT ctid FROM erased WHERE erased_at < $1 LIMIT $2)", INBOX_KEPT),
+    ("UPDATE message SET secrets = NULL, contact = NULL WHERE id IN (SELECT id FROM message "
+     "WHERE state = 'unknown' AND created_at < $1 AND contact IS NOT NULL LIMIT $2)", SEALED_KEPT),
     ("UPDATE inbound_sms SET phone = NULL, payload = NULL WHERE ctid IN (SELECT ctid FROM inbound_sms "
      "WHERE received_at < $1 AND (phone IS NOT NULL OR payload IS NOT NULL) LIMIT $2)", SEALED_KEPT),
     ("UPDATE invitation SET contact = NULL, about = NULL WHERE challenge_id IN (SELECT challenge_id FROM invitation "

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from services.notifier.domain.delivery import ReceiptStatus, Settlement
+from services.notifier.domain.failures import Class, SendFailure
 from services.notifier.domain.message import Accepted, Message, Outgoing, State
 from services.notifier.service.sender import LEASE, VISIBLE
+from services.notifier.store.receipts import RECEIPT_WAIT
 from shared import events
 from shared.errors import Unavailable
-from shared.events import Channel, Lane
-from tests.integration.notifier.engine import Engine, Scripted, engine, until
+from shared.events import Channel, Lane, Reason
+from tests.integration.notifier.engine import Engine, Scripted, engine, failing, until
 
 
 async def stamped(e: Engine) -> Message:
@@ -230,3 +232,49 @@ async def test_nothing_waits_in_the_engine_for_ever(notifier_url: str) -> None:
 
             await until(done)
         assert sender._queue.empty()
+
+
+async def doubtful(e: Engine, *, chat_id: int | None = None) -> Message:
+    """An announcement whose process died in the call."""
+    event = e.asking.announcement()
+    await e.request(event)
+    async with e.database.connection() as db:
+        await db.execute("UPDATE message SET chat_id = $2 WHERE id = $1", event.subject, chat_id)
+    (message,) = await e.ledger.claim(Lane.BULK, 1, e.clock(), VISIBLE[Lane.BULK])
+    await e.ledger.stamp([Settlement(message, State.SENDING, Channel.SMS, "twilio")], e.clock(), LEASE)
+    e.move(LEASE.total_seconds() + 1)
+    await e.afterwards.overdue(10, e.clock())
+    return message
+
+
+async def test_an_announcement_that_stays_unknown_is_sent_once_more_and_only_once(notifier_url: str) -> None:
+    sms = Scripted(answer=failing(SendFailure(Class.UNKNOWN, Reason.PROVIDER_DOWN, provider="p", provider_code=1)))
+    async with engine(notifier_url, channels={Channel.SMS: sms}) as e:
+        message = await doubtful(e)
+        assert await e.afterwards.again(10, e.clock()) == 0
+        e.move(RECEIPT_WAIT.total_seconds() + 1)
+        assert await e.afterwards.again(10, e.clock()) == 1
+        async with e.sender(Lane.BULK):
+            await e.reaches(message.id, "unknown")
+        e.move(RECEIPT_WAIT.total_seconds() + 1)
+        assert await e.afterwards.again(10, e.clock()) == 0
+        assert sms.times()[message.id] == 1
+        assert await e.told(message.id) == ["unknown", "unknown"]
+
+
+async def test_an_announcement_with_a_receipt_is_not_sent_again(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        message = await doubtful(e)
+        await e.afterwards.receive(message.id, 1, ReceiptStatus.DELIVERED, None, e.clock())
+        e.move(RECEIPT_WAIT.total_seconds() + 1)
+        assert await e.afterwards.again(10, e.clock()) == 0
+
+
+async def test_neither_a_code_nor_a_post_in_a_channel_is_sent_again(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        await doubtful(e, chat_id=-100)
+        await stamped(e)
+        e.move(LEASE.total_seconds() + 1)
+        await e.afterwards.overdue(10, e.clock())
+        e.move(RECEIPT_WAIT.total_seconds() + 1)
+        assert await e.afterwards.again(10, e.clock()) == 0

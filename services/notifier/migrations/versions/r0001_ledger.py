@@ -40,6 +40,7 @@ STATEMENTS = (
       tries           integer NOT NULL DEFAULT 0,
       transient       integer NOT NULL DEFAULT 0,
       version         integer NOT NULL DEFAULT 0,
+      resent          boolean NOT NULL DEFAULT false,
       not_before      timestamptz NOT NULL,
       lease_until     timestamptz,
       created_at      timestamptz NOT NULL,
@@ -49,6 +50,7 @@ STATEMENTS = (
     # The claim query walks this: oldest due first, one lane never sees the other's rows.
     "CREATE INDEX message_queue ON message (lane, not_before) WHERE state = 'queued'",
     "CREATE INDEX message_lease ON message (lease_until) WHERE state = 'sending'",
+    "CREATE INDEX message_doubt ON message (changed_at) WHERE state = 'unknown' AND lane = 'bulk' AND NOT resent",
     "CREATE INDEX message_challenge ON message (challenge_id) WHERE challenge_id IS NOT NULL",
     "CREATE INDEX message_appointment ON message (appointment_id) WHERE appointment_id IS NOT NULL",
     "CREATE INDEX message_age ON message (created_at)",
