@@ -130,7 +130,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
                 raise BusUnavailable
 
         web = create_web(
-            "registry", registry, {"database": database.probe, "bus": bus}, body_limits=BODY_LIMITS, docs=True
+            "registry", registry, {"database": database.probe, "bus": bus}, body_limits=BODY_LIMITS
         )
         catalogues = load(LOCALE)
         web.include_router(routes(service, clock, life.tasks, catalogues))

@@ -185,6 +185,9 @@ class Outbox(Protocol):
     async def add(self, events: Sequence[Event], about: Sequence[UUID] = ()) -> None:
         """Keep `events`; `about`: persons whose sealed fields they hold. A known event id is kept once."""
 
+    async def add_all(self, events: Sequence[tuple[Event, Sequence[UUID]]]) -> None:
+        """The same for many, each with its persons, in one go."""
+
     async def forget(self, person_id: UUID) -> None:
         """Delete the events that hold sealed fields of this person."""
 

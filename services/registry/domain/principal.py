@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from services.registry.domain.failures import NotPermitted
+from services.registry.domain.failures import NotPermitted, OutOfScope
 
 
 class Permission(StrEnum):
@@ -36,3 +36,9 @@ class Principal:
         """Raise NotPermitted unless allowed."""
         if not self.may(permission):
             raise NotPermitted(permission=permission.value)
+
+    def require_everywhere(self, permission: Permission) -> None:
+        """Raise NotPermitted unless allowed; OutOfScope unless for the whole organisation."""
+        self.require(permission)
+        if self.unit_id is not None:
+            raise OutOfScope(unit="*")

@@ -21,8 +21,8 @@ class Operating:
 
     async def erase(self, principal: Principal, person_id: UUID, now: datetime) -> None:
         """Forget who it was: name, gender, phones, subscriptions, and kept events with sealed fields. Live
-        appointments end; that a post was held stays, by nobody named. Raises NotPermitted, NoSuchPerson."""
-        principal.require(Permission.ADMIN)
+        appointments end; that a post was held stays, by nobody named. Raises NotPermitted, OutOfScope, NoSuchPerson."""
+        principal.require_everywhere(Permission.ADMIN)
         async with self._store.transaction() as work:
             if not await work.people.exists(principal.organisation_id, person_id):
                 raise NoSuchPerson
@@ -44,7 +44,7 @@ class Operating:
 
     async def erase_appointee(self, principal: Principal, appointment_id: UUID, now: datetime) -> None:
         """The same, by one of the person's appointments. Raises NotPermitted, NoSuchAppointment, NoSuchPerson."""
-        principal.require(Permission.ADMIN)
+        principal.require_everywhere(Permission.ADMIN)
         async with self._store.transaction() as work:
             appointment = await work.appointments.get(principal.organisation_id, appointment_id)
         if appointment is None:
@@ -52,7 +52,7 @@ class Operating:
         await self.erase(principal, appointment.person_id, now)
 
     async def republish(self, principal: Principal, since: datetime) -> int:
-        """Publish again the events stated since then; returns how many. Raises NotPermitted."""
-        principal.require(Permission.ADMIN)
+        """Publish again the events stated since then; returns how many. Raises NotPermitted, OutOfScope."""
+        principal.require_everywhere(Permission.ADMIN)
         async with self._store.transaction() as work:
             return await work.outbox.again(since)

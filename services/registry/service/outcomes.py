@@ -1,5 +1,6 @@
 """What otp and notifier state, and what follows: confirmation, announcement, the notice that it was over."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -72,10 +73,12 @@ class Outcomes:
         audience = await work.people.audience(appointment.unit_id, without=holder.person_id)
         channel = await work.units.nearest_channel(appointment.unit_id)
         recipients: list[Recipient | Channel] = [*audience, *([channel] if channel else [])]
+        messages: list[tuple[Event, Sequence[UUID]]] = []
         for to in recipients:
             message = self._statements.announcement(appointment, scene, holder, to, about=challenge_id, now=now)
             persons = [holder.person_id, to.person_id] if isinstance(to, Recipient) else [holder.person_id]
-            await work.outbox.add([message], about=persons)
+            messages.append((message, persons))
+        await work.outbox.add_all(messages)
         if audience or channel:
             told: dict[str, object] = {"members": len(audience), "channel": channel is not None}
             await work.appointments.note(appointment, "announced", now, told)

@@ -12,7 +12,6 @@ from services.registry.domain.failures import (
     Interrupted,
     NoSuchImport,
     OtherPreset,
-    OutOfScope,
     UnknownPreset,
 )
 from services.registry.domain.importing import Counts, Job, Kind
@@ -57,9 +56,9 @@ class Importing:
     async def begin(self, principal: Principal, kind: Kind, preset: str | None, upload: Upload) -> Running:
         """A job for `upload`; hand it to `work`. `preset`: of a unit list, the organisation's if None. Raises
         NotPermitted, UnknownPreset, OtherPreset; OutOfScope: units are for those who see the whole organisation."""
+        if kind == "units":
+            principal.require_everywhere(Permission.IMPORT)
         principal.require(Permission.IMPORT)
-        if kind == "units" and principal.unit_id is not None:
-            raise OutOfScope(unit="*")
         organisation = principal.organisation_id
         async with self._store.transaction() as work:
             shape = await self._preset(work, organisation, preset) if kind == "units" else None
