@@ -22,8 +22,9 @@ from shared.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=60)
-"""Waiting for a place (5 s) and one or two calls (10 s each) take less; after it the answer is said again."""
+LEASE = timedelta(seconds=15)
+"""Waiting for a place (2 s) and the call (10 s) take less. It is also how long a chat waits for an answer that was
+being said when its process was killed."""
 
 METHODS: dict[str, type[SendMessage] | type[EditMessageText] | type[AnswerCallbackQuery]] = {
     "sendMessage": SendMessage,

@@ -20,6 +20,8 @@ from shared.events import Lane
 CALL_SECONDS = 10.0
 """A call that takes longer is given up as unknown: the person waits, and Telegram's own answers take under 1 s."""
 CONNECT_SECONDS = 5.0
+PATIENCE = 2.0
+"""Seconds that a call waits for a place; a longer wait is the answer's row's, so that its lease can be short."""
 CALLS_AT_ONCE = 32
 POLL_MARGIN = 10.0
 """Seconds that a long poll may take beyond the waiting that it asked for."""
@@ -81,7 +83,9 @@ class Paced(BaseRequestMiddleware):
         """Wait some seconds for a place, then call. Raises NoPlace."""
         if not isinstance(method, AnswerCallbackQuery):
             chat = getattr(method, "chat_id", None)
-            wait = await self._pacer.acquire(self._credential, str(chat) if chat else None, self._lane)
+            wait = await self._pacer.acquire(
+                self._credential, str(chat) if chat else None, self._lane, at_most=PATIENCE
+            )
             if wait:
                 raise NoPlace(retry_after=wait)
         return await make_request(bot, method)
