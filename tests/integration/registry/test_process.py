@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +14,11 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from services.registry.domain.failures import BadSignIn
 from services.registry.service.gate import RECORDER
 from shared import ids
 from shared.bus import Connection, Producer, ensure_topics
+from shared.clock import utc_now
 from shared.events import (
     APPOINTMENTS,
     AppointmentRecorded,
@@ -26,6 +28,9 @@ from shared.events import (
     decode,
     encode,
 )
+from stack.embedded import Binaries, Tansu
+from stack.embedded.starting import drive
+from stack.folder import RunFolder
 from tests.integration.registry.conftest import NOW, Registry
 
 ROOT = Path(__file__).parents[3]
@@ -95,6 +100,16 @@ def environment(variables: dict[str, str], own_kafka: str, registry: Registry) -
 
 
 @pytest.fixture
+def other_kafka(binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
+    """A second broker."""
+    broker = Tansu(binaries.tansu, run_folder, None, label="tansu-other")
+    drive(broker.starting())
+    assert broker.child is not None
+    yield broker.bootstrap
+    broker.child.end()
+
+
+@pytest.fixture
 async def http(environment: dict[str, str], registry: Registry) -> AsyncIterator[httpx.AsyncClient]:
     api_key = await registry.service.gate.issue_key(registry.settings.organisation_id, RECORDER, NOW)
     async with httpx.AsyncClient(
@@ -141,3 +156,82 @@ async def test_record_goes_to_the_topic_and_a_verified_challenge_comes_back(
     written = log.read_text() + json.dumps(view) + answer.text + metrics
     for personal in ("5550000001", "Parmar", "परमार"):
         assert personal not in written
+
+
+async def test_relays_killed_at_work_lose_nothing_and_repeat_only_the_same_events(
+    environment: dict[str, str], http: httpx.AsyncClient, own_kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(Connection(own_kafka, "test", ephemeral=True))
+    log = tmp_path / "log"
+    async with (
+        process(environment | {"REGISTRY_RELAY": "false"}, "serve", log),
+        process(environment, "relay", log) as first,
+        process(environment, "relay", log),
+    ):
+        await until_ready(http)
+        appointments: set[str] = set()
+        seats = [(unit, post) for unit in ("1-1", "1-2", "1-3") for post in ("president", "secretary", *["member"] * 5)]
+        for number, (unit, post) in enumerate(seats):
+            person = {"name": {"en": f"Person {chr(65 + number)}"}}
+            body = BODY | {"unit": unit, "post": post, "person": person, "phone": f"+9155500002{number:02}"}
+            answer = await http.post("/v1/appointments", json=body)
+            assert answer.status_code == 201, answer.text
+            appointments.add(answer.json()["id"])
+            if number == 10:
+                first.kill()
+        seen: dict[str, set[bytes]] = {}
+        async with reading(own_kafka) as consumer, asyncio.timeout(30):
+            while seen.keys() != appointments:
+                record = await consumer.getone()
+                seen.setdefault(record.key.decode(), set()).add(dict(record.headers)["ce_id"])
+        assert {len(events) for events in seen.values()} == {1}
+
+
+async def test_a_new_broker_without_memory_gets_everything_again(
+    environment: dict[str, str], http: httpx.AsyncClient, own_kafka: str, other_kafka: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    for bootstrap in (own_kafka, other_kafka):
+        await ensure_topics(Connection(bootstrap, "test", ephemeral=True))
+    async with process(environment, "serve", log):
+        await until_ready(http)
+        appointment = (await http.post("/v1/appointments", json=BODY)).json()["id"]
+        async with reading(own_kafka) as consumer, asyncio.timeout(20):
+            assert (await consumer.getone()).key.decode() == appointment
+    async with process(environment | {"REGISTRY_KAFKA": other_kafka}, "serve", log):
+        async with reading(other_kafka) as consumer, asyncio.timeout(30):
+            assert (await consumer.getone()).key.decode() == appointment
+        await until_ready(http)
+
+
+async def test_bootstrap_prints_a_key_that_works_and_a_link_that_works_once(
+    environment: dict[str, str], registry: Registry, tmp_path: Path
+) -> None:
+    async def run(act: str, *more: str) -> str:
+        running = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.registry", act, *more, cwd=ROOT, env=environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await asyncio.wait_for(running.communicate(), 30)
+        assert running.returncode == 0
+        return out.decode()
+
+    made = json.loads(await run("bootstrap", "--json"))
+    again = json.loads(await run("bootstrap", "--json"))
+    gate = registry.service.gate
+    for answer in (made, again):
+        assert (await gate.by_key(answer["api_key"])).name == RECORDER
+        base, _, token = answer["sign_in_url"].rpartition("/sign-in/")
+        assert base == environment["REGISTRY_PUBLIC_URL"]
+    now = utc_now()
+    session = await gate.sign_in(token, now)
+    principal = await gate.principal(session, now)
+    assert principal is not None
+    with pytest.raises(BadSignIn):
+        await gate.sign_in(token, now)
+    late = (await run("sign-in")).strip().rpartition("/")[2]
+    with pytest.raises(BadSignIn):
+        await gate.sign_in(late, utc_now() + timedelta(minutes=16))
+    assert len(await registry.rows("SELECT 1 FROM account")) == 2
+    kept = await registry.rows("SELECT key_hash FROM api_key")
+    assert all(made["api_key"].encode() not in row["key_hash"] for row in kept)
