@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.registry.domain.failures import DatabaseUnavailable
 from services.registry.store.relaying import Claim, OutboxStore
@@ -42,6 +42,9 @@ class RelayMetrics:
         self.waiting = Gauge("boothline_outbox_waiting", "Events not published", registry=registry)
         self.age = Gauge("boothline_outbox_age_seconds", "Age of the oldest event not published", registry=registry)
         self.published = Counter("boothline_outbox_published_total", "Events published", registry=registry)
+        self.delay = Histogram(
+            "boothline_outbox_delay_seconds", "From an event's time to its publishing", registry=registry
+        )
         self.refused = Counter("boothline_outbox_refused_total", "Events the broker never takes", registry=registry)
 
 
@@ -93,8 +96,11 @@ class Relay:
             _raise_if_topics_are_missing(failure)
             await self._publish_singly(claim)
             return
-        await claim.published(range(len(claim.records)), self._clock())
+        now = self._clock()
+        await claim.published(range(len(claim.records)), now)
         self._metrics.published.inc(len(claim.records))
+        for stated_at in claim.stated_at:
+            self._metrics.delay.observe(max(0.0, (now - stated_at).total_seconds()))
 
     async def _publish_singly(self, claim: Claim) -> None:
         """One record of the batch is never taken: find it, mark it, publish the others."""

@@ -323,4 +323,4 @@ class Store(Protocol):
     """Where transactions come from."""
 
     def transaction(self) -> AbstractAsyncContextManager[Work]:
-        """A transaction. Raises DatabaseUnavailable. Wakes the relay when events were added and committed."""
+        """A transaction. Raises DatabaseUnavailable. Wakes relay and pages when events or changes are committed."""

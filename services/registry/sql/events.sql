@@ -6,7 +6,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (event_id) DO NOTHING;
 
 -- name: claim_events
 -- Several relays at once: each takes rows that no other holds. Urgent ones first, so that a big audience delays no code.
-SELECT id, topic, key, value, headers FROM outbox
+SELECT id, topic, key, value, headers, created_at FROM outbox
 WHERE published_at IS NULL ORDER BY urgent DESC, id LIMIT $1 FOR UPDATE SKIP LOCKED;
 
 -- name: mark_published

@@ -17,6 +17,8 @@ class AppointmentRows:
     def __init__(self, rows: Rows) -> None:
         """In the transaction of `rows`."""
         self._rows = rows
+        self.changes = False
+        """Whether open pages have something to redraw once this is committed."""
 
     async def take_seat(self, appointment: Appointment, seats: int) -> int | None:
         """Insert on the first free of `seats` ordinals; the ordinal, or None when all are taken."""
@@ -109,6 +111,7 @@ class AppointmentRows:
     ) -> None:
         """A timeline entry, and a change that open pages hear of."""
         a = appointment
+        self.changes = True
         await self._rows.run("note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {}, a.unit_id)
 
     async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
@@ -131,6 +134,7 @@ class AppointmentRows:
 
     async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
         """A change that open pages hear of, without an appointment."""
+        self.changes = True
         await self._rows.run("change", organisation_id, unit_id, None, kind, at)
 
 

@@ -32,6 +32,8 @@ class Claim:
         self._rows = rows
         self._ids = [row["id"] for row in claimed]
         self.records = [_record(row) for row in claimed]
+        self.stated_at = [row["created_at"] for row in claimed]
+        """When each was stated."""
 
     async def published(self, positions: Sequence[int], now: datetime) -> None:
         """Mark the records at these positions."""

@@ -29,7 +29,7 @@ class PostgresStore:
     """Implements `domain.ports.Store`."""
 
     def __init__(self, database: Database, committed: Callable[[], None]) -> None:
-        """`committed` is called when events were added and committed: the relay looks at once."""
+        """`committed` is called when events or changes were committed: relay and open pages look at once."""
         self._database = database
         self._committed = committed
 
@@ -39,5 +39,5 @@ class PostgresStore:
         async with self._database.transaction() as rows:
             work = Transaction(rows)
             yield work
-        if work.outbox.added:
+        if work.outbox.added or work.appointments.changes:
             self._committed()
