@@ -72,6 +72,7 @@ def every_page(committee: dict[str, UUID]) -> Sequence[tuple[str, str]]:
         ("phone", f"/appointments/{committee['failed']}/phone"),
         ("reissue", f"/appointments/{committee['locked']}/reissue"),
         ("end", f"/appointments/{committee['verified']}/end"),
+        ("imports", "/imports"),
         ("notice", "/notice"),
         ("sign-in", "/sign-in/some-token"),
         ("sign-in-plain", "/sign-in"),

@@ -40,7 +40,7 @@ async def test_every_page_has_its_headers(client: httpx.AsyncClient, committee: 
         assert response.headers["referrer-policy"] == "same-origin"
         assert response.headers["cross-origin-opener-policy"] == "same-origin"
         stored = response.headers["cache-control"]
-        public = name in {"coverage", "coverage-assembly", "record", "notice"}
+        public = name in {"coverage", "coverage-assembly", "record", "imports", "notice"}
         assert stored == ("private, no-cache" if public else "no-store"), name
         assert ("etag" in response.headers) == public, name
         assert "style=" not in response.text, name
@@ -72,7 +72,7 @@ async def test_whoever_is_not_signed_in_sees_nothing(
             response = await nobody.get(path)
             if name not in open_pages:
                 assert (response.status_code, response.headers["location"]) == (303, "/sign-in"), name
-        for path in ("/imports", f"/imports/{committee['sent']}", f"/imports/{committee['sent']}/rejects.csv"):
+        for path in (f"/imports/{committee['sent']}", f"/imports/{committee['sent']}/rejects.csv"):
             assert (await nobody.get(path)).status_code == 303
         assert (await nobody.get("/live?coverage=")).status_code == 401
         assert (await nobody.post(RECORD, data=FORM)).status_code == 401

@@ -19,6 +19,7 @@ from services.registry.service.gate import ADMINISTRATOR
 from services.registry.settings import Settings
 from services.registry.store.database import Database, open_database
 from services.registry.store.queries import load_queries
+from services.registry.store.uploads import spool
 from shared import ids
 from shared.clock import utc_now
 from shared.events import (
@@ -216,6 +217,23 @@ class World:
             "failed": made[8],
             "sent": made[9],
         }
+
+    async def add_import(self) -> UUID:
+        """An import of appointments that is over, with rejects."""
+
+        async def table() -> AsyncIterator[bytes]:
+            yield (
+                "unit,post,name_hi,name_en,phone,notice_version,notice_language\n"
+                "155-2,president,सुनीता देवी,,+91 55513 00001,2026-11,hi\n"
+                "155-2,secretary,jkts'k dqekj,,9.87654E+09,2026-11,hi\n"
+                "nowhere,president,,Ramesh Kumar,+91 55513 00002,2026-11,hi\n"
+                "155-2,president,,Ramesh Kumar,+91 55513 00003,2026-11,hi\n"
+            ).encode()
+
+        async with spool(table()) as upload:
+            running = await self.service.importing.begin(self.principal, "appointments", None, upload)
+            await self.service.importing.work(running)
+        return running.job.id
 
     async def sign_in_token(self, account: str = ADMINISTRATOR) -> str:
         """The token of a one-time link."""

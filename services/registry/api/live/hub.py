@@ -1,24 +1,20 @@
-"""Live pages over SSE: one poller a process reads the changes, draws each component once, and fans the bytes out."""
+"""The hub: one poller a process reads the changes, has each component drawn once, and fans the bytes out."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Request, Response
-from sse_starlette import EventSourceResponse
 
-from services.registry.api.portal.edge import Edge, SignedOut, language_of, session_cookie
-from services.registry.api.portal.topics import Ancestry, Topic, find_topic
+from services.registry.api.live.streams import Group, Stream, frame, reload
+from services.registry.api.portal.topics import Ancestry, Topic
 from services.registry.domain.portal import Change, Cursor
-from services.registry.service.gate import digest
-from services.registry.store.portal import PortalReads
-from shared.errors import Failure, NotFound, Unavailable
+from shared.errors import Failure, Unavailable
 from shared.events import Language
 from shared.lifecycle import Tasks, Wakeup
 
@@ -26,8 +22,6 @@ log = structlog.get_logger(__name__)
 
 POLL = 0.25
 """Seconds between two looks at the changes: commits of another process are not heard (issue: within 1 s)."""
-QUEUE = 64
-"""Frames that wait for one client (portal.md P18); one that reads no faster is told to reload."""
 REPLAY = 1_000
 REPLAY_FOR = timedelta(minutes=10)
 """What a page that was away is brought up to date with; more is a reload (portal.md P16)."""
@@ -35,7 +29,6 @@ STREAMS = 2_000
 STREAMS_OF_A_SESSION = 10
 """portal.md P19: about 50 KB each."""
 PING = 15.0
-SEND_WITHIN = 10.0
 """Seconds: portal.md P17."""
 SPEAK = 5.0
 """Seconds between two sentences for screen readers (portal.md P22)."""
@@ -51,6 +44,25 @@ class TooManyStreams(Unavailable):
     code = "too_many_streams"
 
 
+class Reads(Protocol):
+    """What the hub reads."""
+
+    async def changes(self, after: Cursor, limit: int) -> Sequence[Change]:
+        """Changes after `after`, in order."""
+
+    async def newest(self) -> Cursor:
+        """The newest change."""
+
+    async def oldest(self) -> Cursor:
+        """The oldest change that is kept."""
+
+    async def alive(self, sessions: Sequence[bytes], now: datetime) -> frozenset[bytes]:
+        """Of these sessions those that are alive."""
+
+    async def ancestry(self, unit_ids: Sequence[UUID]) -> Ancestry:
+        """Each of these units with itself and all units above it."""
+
+
 class Draw(Protocol):
     """Draws components."""
 
@@ -60,58 +72,12 @@ class Draw(Protocol):
         """What `changes` redraw, and the status line about `spoken`."""
 
 
-def frame(cursor: Cursor | None, fragments: Sequence[bytes]) -> bytes:
-    """One unnamed event for each of `fragments`. A page that handled the last is as of `cursor`; None: it has
-    something else to come."""
-    events = [b"".join(b"data: %s\n" % line for line in fragment.splitlines()) for fragment in fragments if fragment]
-    return b"\n".join(events) + (b"id: %s\n" % str(cursor).encode() if cursor else b"") + b"\n"
-
-
-def reload(cursor: Cursor) -> bytes:
-    """Tells the page to draw itself anew."""
-    return b"id: %s\nevent: reload\ndata: 1\n\n" % str(cursor).encode()
-
-
-@dataclass(eq=False, slots=True)
-class Stream:
-    """One open page."""
-
-    group: "Group"
-    session: bytes
-    queue: "asyncio.Queue[bytes | None]" = field(default_factory=lambda: asyncio.Queue(QUEUE))
-
-    def put(self, item: bytes | None, cursor: Cursor) -> None:
-        """Queue a frame; None ends the stream. Who does not keep up is told to reload instead."""
-        if self.queue.full():
-            while not self.queue.empty():
-                self.queue.get_nowait()
-            self.queue.put_nowait(reload(cursor))
-            if item is not None:
-                return
-        self.queue.put_nowait(item)
-
-
-@dataclass(eq=False, slots=True)
-class Group:
-    """The open pages of one topic in one language: they get the same bytes."""
-
-    topic: Topic
-    language: Language
-    streams: set[Stream] = field(default_factory=set)
-    waiting: list[Change] = field(default_factory=list)
-    """Not drawn yet."""
-    unspoken: list[Change] = field(default_factory=list)
-    """Drawn, but not yet in the status line."""
-    draw_at: float = 0.0
-    speak_at: float = 0.0
-
-
 class Hub:
     """Reads changes and feeds streams."""
 
     def __init__(
         self,
-        reads: PortalReads,
+        reads: Reads,
         draw: Draw,
         clock: Callable[[], datetime],
         *,
@@ -187,11 +153,12 @@ class Hub:
         while True:
             await self._wakeup.wait(POLL)
             try:
-                await self._tick()
+                await self.tick()
             except Failure as failure:
                 log.warning("live pages wait", error_code=failure.code)
 
-    async def _tick(self) -> None:
+    async def tick(self) -> None:
+        """One look at the changes. Raises what reading and drawing raise."""
         if not self._groups:
             return
         changes = await self._reads.changes(self._position, REPLAY)
@@ -265,28 +232,3 @@ class Hub:
                 yield item
         finally:
             self.leave(stream)
-
-
-def routes(edge: Edge, reads: PortalReads, hub: Hub) -> APIRouter:
-    """`GET /live?unit=..&after=..`, or `coverage=`, `appointment=`; `Last-Event-ID` beats `after`."""
-    router = APIRouter(include_in_schema=False)
-
-    @router.get("/live")
-    async def live(request: Request) -> Response:
-        after = Cursor.parse(request.headers.get("last-event-id") or request.query_params.get("after", "0-0"))
-        session = digest(request.cookies.get(session_cookie(request), ""))
-        principal = await reads.principal(session, edge.clock())  # an open page alone does not prolong the session
-        if principal is None:
-            raise SignedOut
-        async with reads.snapshot() as snapshot:
-            topic = await find_topic(snapshot, principal, _query(request.query_params))
-        if topic is None:
-            raise NotFound
-        stream = await hub.open(topic, language_of(request), session, after)
-        return EventSourceResponse(hub.frames(stream), ping=0, send_timeout=SEND_WITHIN)
-
-    return router
-
-
-def _query(query: Mapping[str, str]) -> Mapping[str, str]:
-    return {name: value[:200] for name, value in query.items()}
