@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from stack import ports
 from stack.child import Child, Command, StartFailed
 from stack.embedded.starting import drive_async, together
 from stack.folder import RunFolder
@@ -57,10 +58,10 @@ class Launcher:
         """Waits until all of them answer 200 on /ready; raises `StartFailed` or `ProcessDied`."""
         deadline = time.monotonic() + seconds
         for service in services:
-            while not await is_ready(service.port):
+            child = next(child for child in self.watched if child.command.name == service.name)
+            while not (ports.listens(child.pid, service.port) and await is_ready(service.port)):
                 self.check()
                 if time.monotonic() > deadline:
-                    child = next(child for child in self.watched if child.command.name == service.name)
                     raise StartFailed(child.story(f"was not ready within {seconds:.0f} s"))
                 await asyncio.sleep(0.05)
 

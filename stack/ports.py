@@ -2,9 +2,11 @@
 
 import secrets
 import socket
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 _RANGE = range(20_000, 32_000)  # below Linux's ephemeral range (32768..), so that no outgoing connection takes one
+_LISTEN = "0A"
 
 
 def is_free(port: int) -> bool:
@@ -36,4 +38,17 @@ def answers(port: int, question: bytes, expected: bytes, *, seconds: float = 0.5
             connection.sendall(question)
             return expected in connection.recv(65_536)
     except OSError:
+        return False
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether it is this process that listens on `port`, and not somebody who was faster (proc(5), /proc/net/tcp)."""
+    inodes = set()
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+            inodes.add(f"socket:[{fields[9]}]")
+    try:
+        return any(str(entry.readlink()) in inodes for entry in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:  # it has ended, or closed a file while we looked
         return False
