@@ -5,13 +5,11 @@ from typing import Literal
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from services.otp.domain.challenge import (
     Answer,
-    BadEvidence,
     Challenges,
-    DeliveryStatus,
     Glimpse,
     Moved,
     Opening,
@@ -19,6 +17,7 @@ from services.otp.domain.challenge import (
     Reply,
 )
 from services.otp.domain.codes import Candidate, Codes, counting_fingerprint, hash_of
+from services.otp.domain.facts import asking_of, evidence_in, status_of
 from services.otp.domain.page import Shown
 from services.otp.domain.policy import Policy, contact_is_fresh, invitation_ends
 from shared import ids
@@ -26,14 +25,10 @@ from shared.events import (
     AppointmentEnded,
     AppointmentInvited,
     CodeEvidence,
-    DeliveryAccepted,
-    DeliveryDelivered,
     DeliveryEvent,
-    DeliveryFailed,
     Evidence,
     Outcome,
     PersonErased,
-    Reason,
     RefusalEvidence,
     ReplyReceived,
     Via,
@@ -41,7 +36,6 @@ from shared.events import (
 from shared.seal import Sealer, about_appointment
 
 _PAGE = TypeAdapter(dict[str, object])
-_EVIDENCE: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 _TRIES = 5
 """Reads of a challenge that keeps moving; each lost race is another's success."""
 _DUE_AT_ONCE = 100
@@ -75,7 +69,7 @@ class Otp:
                 fingerprints=event.fingerprints,
                 counter=counting_fingerprint(event.fingerprints),
                 candidates=self._codes.candidates(kid, challenge, 0, event.fingerprints),
-                asking=_asking(event),
+                asking=asking_of(event),
                 page=event.for_otp,
                 causation=event.event_id,
             ),
@@ -96,14 +90,14 @@ class Otp:
         if event.challenge_id is None or event.template != "invitation":
             return
         await self._challenges.note(
-            event.challenge_id, event.attempt, version=event.version, status=_status(event), at=event.at, now=now
+            event.challenge_id, event.attempt, version=event.version, status=status_of(event), at=event.at, now=now
         )
 
     async def judge(self, event: ReplyReceived, now: datetime) -> tuple[Outcome, ...]:
         """Judge a reply once, the same answer however often it comes. Raises CannotOpen,
         BadEvidence, Unavailable, Moved."""
         opened = self._sealer.open(event.evidence, sender="notifier", subject=str(event.subject), field="evidence")
-        evidence = _evidence(opened)
+        evidence = evidence_in(opened)
         for _ in range(_TRIES):
             outcomes = await self._challenges.judge(await self._reply(event, evidence, now), now)
             if outcomes is not None:
@@ -219,37 +213,3 @@ class Otp:
             stated = await self.republish(now - timedelta(seconds=self._policy.kept), now)
         await self._challenges.remember_cluster(cluster, self._policy.kept)
         return stated
-
-
-def _evidence(opened: object) -> Evidence:
-    try:
-        return _EVIDENCE.validate_python(opened)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise BadEvidence(problem=".".join(map(str, first["loc"])) + ": " + first["type"]) from None
-
-
-def _asking(event: AppointmentInvited) -> str:
-    fields = {
-        "organisation": event.organisation.model_dump(),
-        "unit": event.unit.model_dump(mode="json"),
-        "post": event.post.model_dump(),
-        "language": event.language,
-        "fingerprints": event.fingerprints,
-        "phone_last3": event.phone_last3,
-        "contact": event.for_notifier,
-        "recorded_at": event.recorded_at.isoformat(),
-    }
-    return orjson.dumps(fields).decode()
-
-
-def _status(event: DeliveryEvent) -> DeliveryStatus:
-    if isinstance(event, DeliveryAccepted):
-        return "accepted"
-    if isinstance(event, DeliveryDelivered):
-        return "delivered"
-    if not isinstance(event, DeliveryFailed):
-        return "unknown"
-    if event.falls_back:
-        return "falls_back"
-    return "expired" if event.reason is Reason.EXPIRED else "failed"

@@ -30,7 +30,7 @@ _TYPED = 32
 """Characters kept of what was typed into the code field."""
 
 Lang = Annotated[str, Query(alias="lang", max_length=8)]
-Request = Annotated[str, Query(alias="r", max_length=64)]
+RequestId = Annotated[str, Query(alias="r", max_length=64)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def confirm_routes(confirm: Confirm) -> APIRouter:
     own_page = [Depends(from_own_page)]
 
     @router.get("")
-    async def read(handle: str, lang: Lang = "", request: Request = "") -> Response:
+    async def read(handle: str, lang: Lang = "", request: RequestId = "") -> Response:
         return await confirm.answered(confirm.show(handle, lang, request), handle, lang)
 
     @router.get("/refuse")

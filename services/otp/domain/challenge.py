@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from services.otp.domain.codes import Candidate
-from shared.errors import Failure, Retry
+from shared.errors import Failure, Unavailable
 from shared.events import Fingerprints, Outcome
 
 Mode = Literal["live", "invite"]
@@ -18,12 +18,10 @@ Word = Literal[
 """What a script says it did."""
 
 
-class Moved(Failure):
+class Moved(Unavailable):
     """The challenge changed while it was being read; try again."""
 
     code = "moved"
-    status = 503
-    retry = Retry.LATER
 
 
 class BadEvidence(Failure):

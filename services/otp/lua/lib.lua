@@ -47,7 +47,7 @@ local function fingerprints_of(c) return c.fingerprints and cjson.decode(c.finge
 local function state_event(c, kind, extra)
   local body = {
     challenge = c.id, organisation = c.organisation, appointment = c.appointment, cycle = c.cycle, version = c.version,
-    at = now, not_after = c.not_after, causation = P.causation,
+    at = now, not_after = c.state == 'open' and c.not_after or nil, causation = P.causation,
   }
   for field, value in pairs(extra or {}) do body[field] = value end
   redis.call('HSET', c.name, 'state', c.state, 'version', c.version, 'event', cjson.encode({type = kind, body = body}))

@@ -43,12 +43,11 @@ STATE: dict[str, Any] = {
     "cycle": 1,
     "version": 2,
     "at": AT,
-    "not_after": AT + 1000,
     "causation": str(CAUSE),
 }
 NOTICE = {"version": "1", "language": "hi", "at": AT}
 STATES: list[tuple[str, dict[str, Any]]] = [
-    ("challenge.opened.v1", {"version": 1}),
+    ("challenge.opened.v1", {"version": 1, "not_after": AT + 1000}),
     ("challenge.verified.v1", {"via": "web", "verified_at": AT, "notice": NOTICE, "name_consent": None}),
     ("challenge.verified.v1", {"via": "telegram", "verified_at": AT, "notice": NOTICE, "name_consent": NOTICE}),
     ("challenge.refused.v1", {"via": "sms"}),
@@ -78,6 +77,7 @@ def test_a_state_reads_back_with_its_version_cause_and_key(kind: str, more: dict
     assert (event.subject, event.appointment_id, event.cycle) == (CHALLENGE, APPOINTMENT, 1)
     assert (event.version, event.causation_id, event.at) == (more.get("version", 2), CAUSE, moment_of(AT))
     assert event.key == str(APPOINTMENT)
+    assert (event.not_after is None) == (kind != "challenge.opened.v1")  # a final state is never too late to hear
     if isinstance(event, ChallengeVerified):
         assert event.notice.version == "1"
         assert (event.name_consent is None) == (more["name_consent"] is None)
@@ -85,7 +85,9 @@ def test_a_state_reads_back_with_its_version_cause_and_key(kind: str, more: dict
 
 @pytest.mark.parametrize("n", [None, 3])
 def test_a_message_request_carries_its_secrets_sealed_for_the_notifier_alone(n: int | None) -> None:
-    body = {**STATE, "attempt": 2, "kid": "k1", "code_not_after": AT + 600_000} | ({"n": n} if n else {})
+    body = {**STATE, "attempt": 2, "not_after": AT + 540_000, "kid": "k1", "code_not_after": AT + 600_000} | (
+        {"n": n} if n else {}
+    )
     asking = {
         "organisation": {"hi": "संगठन", "en": None},
         "unit": {"id": str(UUID(int=9)), "code": "223", "label": {"hi": "बूथ", "en": None}, "within": None},

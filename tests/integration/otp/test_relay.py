@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -56,6 +57,15 @@ async def _pending(valkey: Redis) -> int:
 
 async def _is_published(world: World, count: int) -> bool:
     return len(world.topics.records) >= count
+
+
+async def _on_disk(valkey: Redis) -> str:
+    """The append-only file and snapshots, where Valkey is on this machine (otp.md rule 10)."""
+    return _texts(Path(str((await valkey.config_get("dir"))["dir"])))
+
+
+def _texts(folder: Path) -> str:
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*.[ar][od][fb]"))
 
 
 async def _is_empty(valkey: Redis) -> bool:
@@ -144,7 +154,9 @@ async def test_no_code_handle_phone_or_link_is_anywhere_in_valkey_or_in_a_record
     await world.otp.judge(world.code_reply(sent.code or "", "+915550004321"), world.now)
     await world.published()
     in_topics += b"".join(record.value for record in world.topics.records)
-    everything = held + str(await world.everything()) + in_topics.decode()
+    on_disk = await _on_disk(world.valkey)
+    assert not on_disk or "message.requested.v1" in on_disk
+    everything = held + str(await world.everything()) + in_topics.decode() + on_disk
     for secret in (sent.code, sent.handle, "5550004321", "अनीता"):
         assert secret
         assert secret not in everything

@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 
 from services.otp.api.pages import FOLDER, LOCALE
 from services.otp.consumer import subscriptions
-from services.otp.relay import _CHALLENGE_EVENTS
+from services.otp.relay.composing import CHALLENGE_EVENTS
 from shared.clock import utc_now
 from shared.events import CONTRACT, MessageRequested, ReplyJudged
 
@@ -23,7 +23,7 @@ def test_otp_subscribes_to_exactly_the_events_that_the_contract_gives_it() -> No
 
 def test_otp_can_state_exactly_the_events_that_the_contract_gives_it() -> None:
     wanted = {entry.event for entry in CONTRACT if "otp" in entry.producers}
-    assert {*_CHALLENGE_EVENTS.values(), MessageRequested, ReplyJudged} == wanted
+    assert {*CHALLENGE_EVENTS.values(), MessageRequested, ReplyJudged} == wanted
 
 
 def _sentences() -> dict[str, set[str]]:

@@ -1,44 +1,20 @@
-"""Outbox to topics: derives code and handle, seals them for the notifier, publishes, and only then trims the stream."""
+"""Publishes what lies in the outbox, and only then trims the stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Protocol
 
-import orjson
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from services.otp.domain.codes import Codes
-from services.otp.domain.policy import moment_of
+from services.otp.relay.composing import Composer
 from services.otp.store import Entry, Outbox, Parked
-from services.otp.store.challenges import outcomes_of
-from shared import ids
 from shared.bus import Unpublishable
 from shared.clock import Clock
 from shared.errors import Unavailable
-from shared.events import (
-    ChallengeClosed,
-    ChallengeEvent,
-    ChallengeExpired,
-    ChallengeLocked,
-    ChallengeOpened,
-    ChallengeRefused,
-    ChallengeVerified,
-    Event,
-    InvitationText,
-    Lane,
-    MessageRequested,
-    Notice,
-    Person,
-    Record,
-    ReplyJudged,
-    encode,
-)
+from shared.events import Event, Record, encode
 from shared.lifecycle import Tasks
-from shared.seal import Sealer, about_appointment
 
 log = structlog.get_logger(__name__)
 
@@ -48,119 +24,12 @@ PAUSE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 STOP_SECONDS = 5.0
 TIDY_SECONDS = 5.0
 
-Json = dict[str, Any]
-
-_CHALLENGE_EVENTS: dict[str, type[ChallengeEvent]] = {
-    event.type: event
-    for event in (
-        ChallengeOpened,
-        ChallengeVerified,
-        ChallengeRefused,
-        ChallengeLocked,
-        ChallengeExpired,
-        ChallengeClosed,
-    )
-}
-
 
 class Publisher(Protocol):
     """What the relay needs of the bus."""
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Raises BusUnavailable, Unpublishable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Composer:
-    """Builds events from outbox entries. The only place where a code exists outside the person's hands."""
-
-    codes: Codes
-    sealer: Sealer
-    public_url: str
-
-    def event(self, entry: Entry) -> Event:
-        """The event that `entry` states. Raises KeyError, ValueError or TypeError where it is malformed."""
-        body: Json = orjson.loads(entry.body)
-        if entry.type == MessageRequested.type:
-            return self._message(body, orjson.loads(entry.asking))
-        if entry.type == ReplyJudged.type:
-            return ReplyJudged(
-                organisation_id=UUID(body["organisation"]),
-                subject=UUID(body["reply"]),
-                version=1,
-                at=moment_of(body["at"]),
-                causation_id=UUID(body["causation"]),
-                conversation_id=UUID(body["conversation"]),
-                outcomes=outcomes_of(body),
-            )
-        return _CHALLENGE_EVENTS[entry.type].model_validate(_challenge_fields(body))
-
-    def _message(self, body: Json, asking: Json) -> MessageRequested:
-        challenge, appointment, cycle = UUID(body["challenge"]), UUID(body["appointment"]), int(body["cycle"])
-        attempt, n = int(body["attempt"]), body.get("n")
-        subject = ids.message_id(challenge, "person", attempt)
-        handle = self.codes.handle(body["kid"], challenge)
-        secrets = {
-            "handle": handle,
-            "link": f"{self.public_url}/c/{handle}",
-            "code": self.codes.code(body["kid"], challenge, int(n)) if n else None,
-        }
-        return MessageRequested(
-            organisation_id=UUID(body["organisation"]),
-            subject=subject,
-            version=1,
-            at=moment_of(body["at"]),
-            not_after=moment_of(body["not_after"]),
-            causation_id=_uuid(body.get("causation")),
-            lane=Lane.URGENT,
-            recipient=Person(
-                fingerprints=asking["fingerprints"],
-                phone_last3=asking["phone_last3"],
-                contact=asking["contact"],
-                about=about_appointment(appointment, cycle),
-            ),
-            language=asking["language"],
-            text=InvitationText(
-                organisation=asking["organisation"],
-                unit=asking["unit"],
-                post=asking["post"],
-                has_code=bool(n),
-                code_not_after=moment_of(body["code_not_after"]) if n else None,
-            ),
-            secrets=self.sealer.seal("notifier", str(subject), "secrets", secrets),
-            attempt=attempt,
-            appointment_id=appointment,
-            cycle=cycle,
-            challenge_id=challenge,
-        )
-
-
-def _challenge_fields(body: Json) -> Json:
-    fields: Json = {
-        "organisation_id": body["organisation"],
-        "subject": body["challenge"],
-        "version": int(body["version"]),
-        "at": moment_of(body["at"]),
-        "not_after": moment_of(body["not_after"]),
-        "causation_id": body.get("causation"),
-        "appointment_id": body["appointment"],
-        "cycle": int(body["cycle"]),
-        "via": body.get("via"),
-        "reason": body.get("reason"),
-    }
-    if "notice" in body:
-        fields["verified_at"] = moment_of(body["verified_at"])
-        fields["notice"] = _notice(body["notice"])
-        fields["name_consent"] = _notice(body["name_consent"])
-    return fields
-
-
-def _notice(stored: Json | None) -> Notice | None:
-    return Notice.model_validate({**stored, "at": moment_of(stored["at"])}) if stored else None
-
-
-def _uuid(text: str | None) -> UUID | None:
-    return UUID(text) if text else None
 
 
 class RelayMetrics:
