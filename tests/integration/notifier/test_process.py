@@ -98,7 +98,7 @@ async def deliveries(connection: Connection, seen: list[Event]) -> list[Event]:
     places: list[Any] = []
 
     class Listener:
-        async def revoked(self) -> None:
+        async def revoked(self, *, lost: bool) -> None:  # noqa: ARG002 # the port's signature
             places.clear()
 
         async def assigned(self, found: Any) -> None:

@@ -1,0 +1,91 @@
+"""What most parts are made from: stores, keys, the relay."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from services.notifier.relay import Relay, RelayMetrics
+from services.notifier.settings import Settings
+from services.notifier.store.database import Database
+from services.notifier.store.outbox import Outbox
+from services.notifier.store.pacing import Pacing
+from services.notifier.store.retention import Retention
+from services.notifier.store.vault import Vault
+from shared.bus import Broker, Connection, Producer, cluster_id
+from shared.clock import Clock
+from shared.lifecycle import Lifecycle, Tasks
+from shared.phone import Fingerprinter, normalise
+from shared.seal import Sealer
+from shared.telemetry import new_registry
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What most parts are made from."""
+
+    settings: Settings
+    clock: Clock
+    bus: Broker
+    registry: CollectorRegistry
+    database: Database
+    pacing: Pacing
+    vault: Vault
+    sealer: Sealer
+    fingerprinter: Fingerprinter
+    relay: Relay
+    background: Tasks
+    """Stopped after the senders, whose last outcomes the relay publishes, and before the database."""
+
+    def normalise(self, raw: str) -> str:
+        """A phone in E.164. Raises NotAPhone, NotAMobile, CountryNotServed."""
+        return normalise(raw, test_prefixes=self.settings.test_number_prefixes)
+
+    def stated(self) -> None:
+        """Something is in the outbox."""
+        self.relay.wakeup.wake()
+
+
+async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecycle) -> Shop:
+    """Stores, keys and the relay, running."""
+    registry = new_registry()
+    valkey = await life.enter(_valkey(settings.valkey_url.get_secret_value()))
+    database = await life.enter(Database(settings.database_url.get_secret_value()))
+    producer = await life.enter(Producer(bus))
+    metrics = RelayMetrics(registry)
+    relay = Relay(
+        Outbox(database), Retention(database), producer, cluster_id=partial(_cluster, bus), clock=clock, metrics=metrics
+    )
+    background = await life.enter(Tasks())
+    background.spawn(relay.run(), "relay")
+    background.spawn(relay.watch(), "outbox watch")
+    life.tasks.spawn(background.crashed(), "background")
+    return Shop(
+        settings=settings,
+        clock=clock,
+        bus=bus,
+        registry=registry,
+        database=database,
+        pacing=Pacing(valkey, {}, clock),
+        vault=Vault(settings.keys("store_keys")),
+        sealer=Sealer("notifier", settings.own_seal_keys(), settings.seal_peers),
+        fingerprinter=Fingerprinter(settings.keys("fingerprint_keys")),
+        relay=relay,
+        background=background,
+    )
+
+
+@asynccontextmanager
+async def _valkey(url: str) -> AsyncIterator[Redis]:
+    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def _cluster(bus: Broker) -> str:
+    return await cluster_id(bus) if isinstance(bus, Connection) else "memory"
