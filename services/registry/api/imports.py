@@ -9,9 +9,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
 
 from services.registry.api.keys import Keys
-from services.registry.domain.failures import FILE_FAILURES, ImportsBusy
+from services.registry.domain.failures import FILE_FAILURES, ImportsBusy, UploadBroken
 from services.registry.domain.importing import Job, Kind
 from services.registry.domain.principal import Permission, Principal
 from services.registry.domain.sheet import ADDED, safe_cell
@@ -38,7 +39,7 @@ class Desk:
         self._busy = 0
 
     async def take(self, principal: Principal, kind: Kind, preset: str | None, body: AsyncIterator[bytes]) -> Job:
-        """A job that runs in the background. Raises ImportsBusy, and what `Importing.begin` raises."""
+        """A job that runs in the background. Raises ImportsBusy, UploadBroken, and what `Importing.begin` raises."""
         principal.require(Permission.IMPORT)
         if self._busy >= AT_ONCE:
             raise ImportsBusy(retry_after=10)
@@ -48,6 +49,9 @@ class Desk:
         try:
             upload = await stack.enter_async_context(spool(body))
             running = await self._importing.begin(principal, kind, preset, upload)
+        except ClientDisconnect:
+            await stack.aclose()
+            raise UploadBroken from None
         except BaseException:
             await stack.aclose()
             raise

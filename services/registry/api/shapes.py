@@ -1,5 +1,6 @@
 """JSON bodies of requests and answers. Input is never echoed in errors."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -167,6 +168,7 @@ def appointment_json(view: AppointmentView) -> Json:
         "ended_reason": a.ended_reason,
         "timeline": [_entry_json(entry) for entry in view.timeline],
         "deliveries": [_delivery_json(delivery) for delivery in view.deliveries],
+        "announced": [asdict(told) for told in view.announced],
     }
 
 

@@ -1,6 +1,5 @@
 """What use cases are asked to do, as the edges hand it over: already shaped, not yet checked against data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -60,13 +59,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Republished:
-    """How many events will be published again."""
-
-    events: int
-
-
-@dataclass(frozen=True, slots=True)
 class UnitQuery:
     """Which units to list: by the start of their code, by parent, by level."""
 
@@ -76,13 +68,6 @@ class UnitQuery:
     after: str | None = None
     """Code of the last unit of the page before."""
     limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Columns that a file lacks."""
-
-    columns: Sequence[str]
 
 
 def parse_notice(version: str | None, language: str | None, at: datetime | None, now: datetime) -> Notice:

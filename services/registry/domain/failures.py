@@ -248,6 +248,12 @@ class ImportsBusy(Throttled):
     code = "imports_busy"
 
 
+class UploadBroken(Invalid):
+    """The upload broke off; send the file again."""
+
+    code = "upload_broken"
+
+
 class RowWidth(Invalid):
     """This row has {found} cells; the header has {expected}."""
 

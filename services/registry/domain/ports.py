@@ -23,6 +23,7 @@ from services.registry.domain.records import (
     Recipient,
     Seat,
     TimelineEntry,
+    Told,
     Unit,
     UnitLine,
 )
@@ -171,6 +172,9 @@ class Appointments(Protocol):
 
     async def deliveries(self, appointment_id: UUID) -> Sequence[Delivery]:
         """The messages about it, oldest first."""
+
+    async def announced(self, appointment_id: UUID) -> Sequence[Told]:
+        """The messages that announced it, by channel and state."""
 
     async def state_delivery(self, event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> bool:
         """Note a message's state; False when this version was known."""

@@ -152,6 +152,15 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How many announcement messages of one channel stand in one state."""
+
+    channel: str
+    state: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """A subscriber who is told about a unit."""
 

@@ -9,7 +9,7 @@ from services.registry.domain.committee import Committee
 from services.registry.domain.failures import NoSuchAppointment
 from services.registry.domain.ports import Store
 from services.registry.domain.principal import Permission, Principal
-from services.registry.domain.records import Appointment, Delivery, Holder, TimelineEntry, Unit, UnitLine
+from services.registry.domain.records import Appointment, Delivery, Holder, TimelineEntry, Told, Unit, UnitLine
 from services.registry.domain.statements import Scene
 from services.registry.service.scenes import check_scope, find_unit, scene_of
 
@@ -24,6 +24,7 @@ class AppointmentView:
     """None once erased."""
     timeline: Sequence[TimelineEntry]
     deliveries: Sequence[Delivery]
+    announced: Sequence[Told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Reading:
                 holder=await work.people.holder(appointment.person_id, contact) if contact else None,
                 timeline=await work.appointments.timeline(appointment_id),
                 deliveries=await work.appointments.deliveries(appointment_id),
+                announced=await work.appointments.announced(appointment_id),
             )
 
     async def units(self, principal: Principal, query: UnitQuery) -> Sequence[UnitLine]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.registry.domain.records import Appointment, Delivery, TimelineEntry
+from services.registry.domain.records import Appointment, Delivery, TimelineEntry, Told
 from services.registry.domain.states import Heard, State
 from services.registry.store.database import Row, Rows, Taken
 from shared.events import DeliveryEvent, Fingerprints, Notice
@@ -122,6 +122,10 @@ class AppointmentRows:
     async def deliveries(self, appointment_id: UUID) -> Sequence[Delivery]:
         """The messages to the appointee, oldest first."""
         return [Delivery(**dict(row)) for row in await self._rows.all("deliveries", appointment_id)]
+
+    async def announced(self, appointment_id: UUID) -> Sequence[Told]:
+        """The messages that announced it, by channel and state."""
+        return [Told(**dict(row)) for row in await self._rows.all("announcement_counts", appointment_id)]
 
     async def state_delivery(self, event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> bool:
         """Note a message's state; False when this version was known."""

@@ -262,6 +262,7 @@ async def test_announcements_to_members_do_not_fill_the_timeline_but_the_channel
     view = await registry.service.reading.appointment(registry.principal, appointment)
     assert [entry.kind for entry in view.timeline] == ["recorded", "message_accepted"]
     assert view.deliveries == []
+    assert [(told.channel, told.state, told.messages) for told in view.announced] == [("sms", "accepted", 2)]
 
 
 async def test_a_delivery_about_nothing_we_know_is_kept_and_disturbs_nothing(registry: Registry) -> None:
