@@ -39,6 +39,9 @@ from shared.web import Probe, create_web, serving
 
 logger = structlog.get_logger(__name__)
 
+BULK_LANES = 4
+"""Handlers at once of the bulk topic: a flood of announcements leaves most database connections to codes."""
+
 __all__ = ["LOCALE", "main", "run", "texts"]
 
 
@@ -96,7 +99,7 @@ async def _consumers(
     member = partial(Consumer, shop.bus, clock=shop.clock, tasks=life.tasks, metrics=BusMetrics(shop.registry))
     return [
         await life.enter(member(URGENT_GROUP, messages, topics=(URGENT,))),
-        await life.enter(member(BULK_GROUP, messages, topics=(BULK,))),
+        await life.enter(member(BULK_GROUP, messages, topics=(BULK,), lanes=BULK_LANES)),
         await life.enter(member(GROUP, others)),
     ]
 

@@ -18,7 +18,7 @@ from services.notifier.service.metrics import Metrics
 from services.notifier.service.opening import phone_of
 from shared import ids
 from shared.clock import Clock
-from shared.errors import Failure
+from shared.errors import Failure, Unavailable
 from shared.events import CodeEvidence, Lane, Language, Outcome, RefusalEvidence, ReplyJudged, ReplyReceived, Via
 from shared.lifecycle import Wakeup
 from shared.phone import Fingerprinter
@@ -95,12 +95,22 @@ class Conversation:
         """Handle what was kept, until cancelled."""
         while True:
             try:
-                while await self._store.next(self.handle, self._clock()):
+                while await self._store.next(self._safely, self._clock()):
                     self._stated()
                     self._sending()
             except Failure as failure:
                 log.warning("inbound waits", error_code=failure.code)
             await self.wakeup.wait(POLL_SECONDS)
+
+    async def _safely(self, arrived: Arrived, questions: Questions) -> Done | None:
+        """None for a row that cannot be handled: after some tries it is set aside, and the next ones go on."""
+        try:
+            return await self.handle(arrived, questions)
+        except Unavailable:
+            raise
+        except Exception as error:  # whatever a row holds, the loop survives
+            log.warning("reply cannot be handled", reply_id=str(arrived.reply_id), exc_info=error)
+            return None
 
     async def handle(self, arrived: Arrived, questions: Questions) -> Done | None:
         """What follows from one message: evidence for otp, an opt-out, or a short help. Pure but for `questions`."""

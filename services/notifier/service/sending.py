@@ -108,8 +108,8 @@ class Sending:
             return channel.render(self._parts.opener.letter(message, _chat(claimed, channel)))
         except SendFailure as failure:
             await self._failed(claimed, message, channel, failure)
-        except Failure as failure:
-            log.warning("message cannot be opened", message_id=str(message.id), error_code=failure.code)
+        except Exception as error:  # whatever a message holds, it fails alone
+            log.warning("message cannot be rendered", message_id=str(message.id), exc_info=error)
             await self._close(message, Reason.REJECTED)
         return None
 
@@ -122,11 +122,16 @@ class Sending:
             if not await self._writes.stamp(intent):
                 self._count(channel, claimed.message, "not_mine")
                 return
-            sent = replace(claimed.message, state=State.SENDING, tries=claimed.message.tries + 1)
+            message = claimed.message
+            sent = replace(message, state=State.SENDING, tries=message.tries + 1)
             try:
                 accepted = await channel.send(outgoing)
             except SendFailure as failure:
                 await self._failed(claimed, sent, channel, failure)
+                return
+            except Exception as error:  # a fault of ours in the middle of a call is a doubt
+                log.warning("call broke", message_id=str(message.id), exc_info=error)
+                await self._end(sent, channel, "unknown", State.UNKNOWN)
                 return
             count = accepted.parts or outgoing.parts
             await self._end(sent, channel, "accepted", State.ACCEPTED, reference=accepted.reference, parts=count)

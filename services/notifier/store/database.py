@@ -49,7 +49,7 @@ async def _as_it_is(_: Connection) -> None:
 class Database:
     """The pool."""
 
-    def __init__(self, url: str, *, connections: int = 10) -> None:
+    def __init__(self, url: str, *, connections: int = 16) -> None:
         """Nothing is opened yet."""
         self._url = url
         self._connections = connections

@@ -12,7 +12,7 @@ from services.notifier.domain.invitation import Known
 from services.notifier.domain.message import Message
 from services.notifier.domain.ports import Informant
 from services.notifier.store import outbox, rows
-from services.notifier.store.database import Connection, Database
+from services.notifier.store.database import Connection, Database, answering
 from shared.events import Label, ReplyJudged
 from shared.telemetry import current_trace
 
@@ -112,17 +112,20 @@ class _Questions:
 
     async def known(self, challenge_id: UUID) -> Known | None:
         """The invitation of a challenge."""
-        row = await self._db.fetchrow(KNOWN, challenge_id)
+        with answering():
+            row = await self._db.fetchrow(KNOWN, challenge_id)
         return _known(row) if row is not None else None
 
     async def language(self, prints: Sequence[str]) -> str | None:
         """The language in which this phone was last invited."""
-        language = await self._db.fetchval(LANGUAGE, list(prints))
+        with answering():
+            language = await self._db.fetchval(LANGUAGE, list(prints))
         return str(language) if language else None
 
     async def answered(self, conversation_id: UUID, now: datetime) -> list[tuple[datetime, str]]:
         """Answers to this conversation within a day: when, and what."""
-        found = await self._db.fetch(RECENT, conversation_id, now - timedelta(days=1))
+        with answering():
+            found = await self._db.fetch(RECENT, conversation_id, now - timedelta(days=1))
         return [(row["answered_at"], row["kind"] or "") for row in found]
 
 

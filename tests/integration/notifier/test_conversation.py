@@ -79,7 +79,7 @@ class World:
 
     async def handled(self) -> None:
         """Everything kept is handled."""
-        while await self.conversation._store.next(self.conversation.handle, self.engine.clock()):
+        while await self.conversation._store.next(self.conversation._safely, self.engine.clock()):
             pass
 
     async def replies(self) -> list[ReplyReceived]:
@@ -349,3 +349,15 @@ async def test_erasing_a_person_leaves_nothing_of_them(notifier_url: str) -> Non
         again = e.asking.invitation(PHONE, appointment=request.appointment_id, attempt=2)
         await e.request(again)
         assert await e.row(again.subject) is None
+
+
+async def test_a_row_that_cannot_be_read_is_set_aside_and_the_next_one_is_handled(notifier_url: str) -> None:
+    async with world(notifier_url) as w:
+        await w.post("/twilio/inbound", {"MessageSid": "SMbad", "From": PHONE, "Body": CODE})
+        async with w.engine.database.connection() as db:
+            await db.execute("UPDATE inbound_sms SET payload = 'v1.1.bm9uc2Vuc2U='")
+        await w.text(CODE)
+        assert len(await w.replies()) == 1
+        async with w.engine.database.connection() as db:
+            rows = await db.fetch("SELECT state, tries FROM inbound_sms ORDER BY received_at, state")
+        assert sorted((row["state"], row["tries"]) for row in rows) == [("dead", 5), ("done", 0)]

@@ -250,3 +250,28 @@ async def test_a_stop_lets_the_call_in_flight_end_and_gives_the_rest_back(notifi
         rows = [await e.row(message) for message in messages]
         assert sorted(row["state"] for row in rows) == ["accepted", *["queued"] * 5]
         assert all(row["not_before"] <= e.clock() for row in rows if row["state"] == "queued")
+
+
+async def test_a_fault_of_ours_in_the_middle_of_a_call_is_a_doubt_and_stops_nobody(notifier_url: str) -> None:
+    async def broken(outgoing: Outgoing) -> Accepted:
+        if len(sms.sent) == 1:
+            raise KeyError
+        return Accepted("ref")
+
+    sms = Scripted(answer=broken)
+    async with engine(notifier_url, channels={Channel.SMS: sms}) as e, e.sender(workers=1):
+        first = await e.request(e.asking.invitation())
+        await e.reaches(first, "unknown")
+        second = await e.request(e.asking.invitation())
+        await e.reaches(second, "accepted")
+
+
+async def test_a_row_of_a_newer_version_is_left_to_the_newer_process(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        newer = await e.request(e.asking.invitation())
+        async with e.database.connection() as db:
+            await db.execute("""UPDATE message SET text = '{"name": "poll", "version": 9}' WHERE id = $1""", newer)
+        known = await e.request(e.asking.invitation())
+        async with e.sender():
+            await e.reaches(known, "accepted")
+        assert (await e.row(newer))["state"] == "queued"
