@@ -93,7 +93,7 @@ def erased(world: World, *appointments: UUID, phones: tuple[str, ...] = ()) -> P
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=14), number=st.integers(0, 9_999_999))
 async def test_states_and_events_are_the_models(valkey: Redis, steps: list[tuple[str, int]], number: int) -> None:
     await valkey.flushdb()
