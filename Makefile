@@ -25,8 +25,8 @@ demo: $(READY) ## start everything and let simulated workers confirm 60 appointm
 	@$(LAUNCH) demo $(if $(ONCE),--once) $(if $(KAFKA),--kafka '$(KAFKA)') $(if $(KAFKA_WIPE),--wipe-topics)
 
 .PHONY: up
-up: $(READY) ## start everything without simulated workers (KAFKA=host:port: on that Kafka)
-	@$(LAUNCH) up $(if $(KAFKA),--kafka '$(KAFKA)') $(if $(KAFKA_WIPE),--wipe-topics)
+up: $(READY) ## the same without simulated workers (EMPTY=1: and without the made-up district)
+	@$(LAUNCH) up $(if $(EMPTY),--empty) $(if $(KAFKA),--kafka '$(KAFKA)') $(if $(KAFKA_WIPE),--wipe-topics)
 
 .PHONY: sign-in
 sign-in: $(READY) ## print another one-time link to the portal of what is running

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +12,14 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from shared.errors import Failure
-from stack import errand
+from stack import errand, secrets_file
 from stack.child import StartFailed
 from stack.embedded import BinariesMissing
 from stack.fixture import Size, write
 from stack.folder import FolderInUse, FolderNotOurs, RunFolder, run_path
 from stack.launcher import ProcessDied
 from stack.report import Report
-from stack.running import CHECKOUT, SIGN_IN, Options, Product, running, tell
+from stack.running import CHECKOUT, SIGN_IN, Options
 from stack.settings import StackSettings
 
 app = App(name="stack", help="Starts Boothline on servers of its own.", version_flags=[])
@@ -29,12 +29,21 @@ Wipe = Annotated[bool, Parameter(negative=(), help="delete Boothline's topics of
 
 
 @app.command
-def up(*, kafka: Kafka = None, wipe_topics: Wipe = False) -> int:
-    """Start everything and run until Ctrl-C."""
-    from stack.product import BOOTHLINE  # noqa: PLC0415  aiokafka takes 0.3 s to load; `--help` does not need it
+def up(*, empty: bool = False, kafka: Kafka = None, wipe_topics: Wipe = False) -> int:
+    """Start everything with a made-up district and run until Ctrl-C.
+
+    Parameters
+    ----------
+    empty
+        Without the district.
+    """
+    from stack.demo.performance import stay_up  # noqa: PLC0415  loading all takes 0.5 s; `--help` does not need it
+    from stack.product import BOOTHLINE  # noqa: PLC0415
 
     report = Report(Console())
-    return until_signal(stay_up(_folder, Options(kafka=kafka, wipe_topics=wipe_topics), report, BOOTHLINE), report)
+    return until_signal(
+        stay_up(_folder, Options(kafka=kafka, wipe_topics=wipe_topics), report, BOOTHLINE, empty=empty), report
+    )
 
 
 @app.command
@@ -67,22 +76,26 @@ def sign_in() -> int:
 
 
 @app.command
-def fixture(folder: Path, *, booths: int = 500, seed: int = 1) -> int:
-    """Write a made-up state as units.csv and people.csv into `folder`."""
-    write(Size(booths, seed), folder)
+def secrets(file: Path = Path(".env"), *, sandbox: bool = False) -> int:
+    """Write fresh secrets for docker-compose.yml into `file`, which must not exist.
+
+    Parameters
+    ----------
+    sandbox
+        With the made-up carrier and Bot API: complete, and nothing leaves the machine.
+    """
+    try:
+        secrets_file.write(file, sandbox=sandbox)
+    except secrets_file.FileExists as exists:
+        Report(Console(stderr=True)).failure(str(exists))
+        return 1
     return 0
 
 
-async def stay_up(folder: Callable[[], RunFolder], options: Options, report: Report, product: Product) -> int:
-    """Starts everything and runs for ever."""
-    held = folder()
-    try:
-        async with running(held, options, report, product) as system:
-            tell(system.endpoints, options, report)
-            report.line("Running. Ctrl-C stops it.")
-            await system.launcher.watch()
-    finally:
-        held.close(keep_log=True)
+@app.command
+def fixture(folder: Path, *, booths: int = 500, seed: int = 1) -> int:
+    """Write a made-up state as units.csv and people.csv into `folder`."""
+    write(Size(booths, seed), folder)
     return 0
 
 

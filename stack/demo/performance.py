@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from stack.demo.play import FAILURES, load, play, theatre
+from stack.demo.play import FAILURES, Theatre, load, play, theatre
 from stack.demo.score import Score
 from stack.demo.show import table
 from stack.folder import RunFolder
@@ -27,22 +27,51 @@ async def perform(
                 report.line(f"Look into {held.log} and at {system.endpoints.services['console']}.")
             if once:
                 return 0 if score.good else 1
-            tell(system.endpoints, options, report)
-            report.line("Running. Ctrl-C stops it.")
-            await system.launcher.watch()
+            await _stay(system, options, report)
     finally:
         held.close(keep_log=True)
     return 0
 
 
+async def stay_up(
+    folder: Callable[[], RunFolder], options: Options, report: Report, product: Product, *, empty: bool
+) -> int:
+    """Runs for ever, with the made-up district unless `empty`, and without workers."""
+    held = folder()
+    try:
+        async with running(held, options, report, product) as system:
+            if not empty:
+                async with theatre(system.endpoints) as stage:
+                    if failed := await system.launcher.while_all_live(_load(stage, report)):
+                        report.failure(failed)
+                        return 1
+            await _stay(system, options, report)
+    finally:
+        held.close(keep_log=True)
+    return 0
+
+
+async def _stay(system: Running, options: Options, report: Report) -> None:
+    tell(system.endpoints, options, report)
+    report.line("Running. Ctrl-C stops it.")
+    await system.launcher.watch()
+
+
 async def _play(system: Running, report: Report) -> Score:
     async with theatre(system.endpoints) as stage:
-        try:
-            with report.step("a made-up district: booths, phones, a channel"):
-                await load(stage)
-        except FAILURES as failure:
-            return Score(problems=[f"the made-up district was not loaded: {failure}"])
+        if failed := await _load(stage, report):
+            return Score(problems=[failed])
         return await play(stage, report.console)
+
+
+async def _load(stage: Theatre, report: Report) -> str:
+    """Loads the district; returns what went wrong."""
+    try:
+        with report.step("a made-up district: booths, phones, channels"):
+            await load(stage)
+    except FAILURES as failure:
+        return f"the made-up district was not loaded: {failure}"
+    return ""
 
 
 def _tell_score(score: Score, report: Report, began: float) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stack.cli import stay_up, until_signal
+from stack.cli import until_signal
+from stack.demo.performance import stay_up
 from stack.embedded import Servers
 from stack.folder import RunFolder
 from stack.report import Report
@@ -45,7 +46,7 @@ def main() -> int:
     folder, fault = Path(sys.argv[1]), "".join(sys.argv[2:])
     report = Report(Console(width=300))
     options = Options(endpoints_file=folder / "endpoints" / "endpoints.json")
-    work = stay_up(lambda: RunFolder(folder / "run"), options, report, fake_system(fault))
+    work = stay_up(lambda: RunFolder(folder / "run"), options, report, fake_system(fault), empty=True)
     return until_signal(work, report)
 
 

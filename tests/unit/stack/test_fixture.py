@@ -26,7 +26,7 @@ def test_every_booth_has_a_code_of_its_own(count: int) -> None:
 
 def test_a_constituency_lies_in_one_district_and_a_mandal_in_one_constituency() -> None:
     rows = list(booths(Size(12_000)))
-    assert {len({row.district for row in rows if row.ac_no == number}) for number in range(1, 49)} == {1}
+    assert {len({row.district for row in rows if row.ac_no == number}) for number in range(901, 949)} == {1}
     mandals = {(row.ac_no, row.mandal) for row in rows}
     assert len(mandals) == 12_000 / 50
     assert len({row.district for row in rows}) == 12_000 / 1_000
