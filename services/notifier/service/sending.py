@@ -1,6 +1,7 @@
 """One message on its way: route, render, wait for a place, write the intent, call, write the outcome."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,12 +18,14 @@ from services.notifier.service.opening import Opener
 from shared.clock import Clock
 from shared.errors import Failure
 from shared.events import Channel as ChannelName
-from shared.events import Reason
+from shared.events import Lane, Reason
 
 log = structlog.get_logger(__name__)
 
 PATIENCE = 20.0
 """Seconds that a message waits for a place under the limits before its row waits instead."""
+URGENT_WAIT = 30.0
+"""Seconds: a pause that long takes too much of a code's ten minutes when there is another way."""
 MARGIN = timedelta(seconds=1)
 """Of a claim that must be left when the intent is written: else the row is claimed again and costs two places."""
 OUTCOME_SECONDS = 15.0
@@ -95,12 +98,20 @@ class Sending:
             channel.credential, channel.chat(outgoing), message.lane, cost=outgoing.parts, at_most=min(PATIENCE, left)
         )
         if wait:
-            later = parts.clock() + timedelta(seconds=wait)
-            await self._end(message, channel, "throttled", State.QUEUED, not_before=later)
+            await self._wait(claimed, channel, wait)
         elif self._expired(message):
             await self._close(message, Reason.EXPIRED)
         elif not self.stopping:
             await self._send(claimed, channel, outgoing)
+
+    async def _wait(self, claimed: Claimed, channel: Channel, seconds: float) -> None:
+        """No place for longer than a message waits in memory: its row waits, but a code takes the next channel."""
+        message, now = claimed.message, self._parts.clock()
+        if message.lane is Lane.URGENT and seconds > URGENT_WAIT and self._onward(claimed, message, channel):
+            await self._fall_back(message, channel, Reason.PROVIDER_DOWN, now)
+            return
+        later = now + timedelta(seconds=seconds)
+        await self._end(message, channel, "throttled", State.QUEUED, not_before=later)
 
     async def _render(self, claimed: Claimed, channel: Channel) -> Outgoing | None:
         message = claimed.message
@@ -148,18 +159,27 @@ class Sending:
                 await self._end(message, channel, "unknown", State.UNKNOWN)
             case Requeue(not_before, counts, pause):
                 if pause is not None:
-                    await self._parts.pacer.pause(channel.credential, pause)
+                    with contextlib.suppress(Failure):  # the next 429 pauses it; this outcome must be written
+                        await self._parts.pacer.pause(channel.credential, pause)
                 outcome = "requeued" if pause is None else "throttled"
                 await self._end(message, channel, outcome, State.QUEUED, not_before=not_before, counts=counts)
             case GiveUp(reason, suppress):
-                onward = self._route(claimed, replace(message, tried=(*message.tried, channel.name)))
-                if isinstance(onward, Reason):
-                    await self._end(message, channel, "failed", State.FAILED, reason=reason, suppress=suppress)
+                if self._onward(claimed, message, channel):
+                    await self._fall_back(message, channel, reason, now, suppress=suppress)
                 else:
-                    await self._end(
-                        message, channel, "fallback", State.QUEUED,
-                        reason=reason, suppress=suppress, falls_back=True, not_before=now,
-                    )  # fmt: skip
+                    await self._end(message, channel, "failed", State.FAILED, reason=reason, suppress=suppress)
+
+    def _onward(self, claimed: Claimed, message: Message, channel: Channel) -> bool:
+        """Whether there is another channel after this one."""
+        return isinstance(self._route(claimed, replace(message, tried=(*message.tried, channel.name))), ChannelName)
+
+    async def _fall_back(
+        self, message: Message, channel: Channel, reason: Reason, now: datetime, *, suppress: bool = False
+    ) -> None:
+        await self._end(
+            message, channel, "fallback", State.QUEUED,
+            reason=reason, suppress=suppress, falls_back=True, not_before=now,
+        )  # fmt: skip
 
     def _route(self, claimed: Claimed, message: Message) -> ChannelName | Reason:
         available = self._parts.channels.keys()

@@ -275,3 +275,32 @@ async def test_a_row_of_a_newer_version_is_left_to_the_newer_process(notifier_ur
         async with e.sender():
             await e.reaches(known, "accepted")
         assert (await e.row(newer))["state"] == "queued"
+
+
+class Paused:
+    """Telegram is paused for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def acquire(self, credential: str, *_: object, **__: object) -> float:
+        """No place at Telegram."""
+        return self._seconds if credential.startswith("telegram") else 0.0
+
+
+@pytest.mark.parametrize(("seconds", "by"), [(5.0, None), (300.0, Channel.SMS)])
+async def test_a_code_waits_for_a_short_pause_and_goes_another_way_in_a_long_one(
+    notifier_url: str, seconds: float, by: Channel | None
+) -> None:
+    channels = {Channel.SMS: Scripted(), Channel.TELEGRAM: Scripted(Channel.TELEGRAM)}
+    async with engine(notifier_url, channels=channels, pacer=Paused(seconds)) as e:
+        await link(e.database, list(e.asking.prints("+915550000210").values()), timedelta(days=1), e.clock())
+        event = e.asking.invitation()
+        await e.request(event)
+        async with e.sender():
+            if by is None:
+                await until(lambda: _is(e, event.subject, not_before=e.clock() + timedelta(seconds=seconds)))
+            else:
+                await e.reaches(event.subject, "accepted")
+        assert len(channels[Channel.SMS].sent) == (by is not None)
+        assert not channels[Channel.TELEGRAM].sent
