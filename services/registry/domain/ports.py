@@ -328,3 +328,6 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Work]:
         """A transaction. Raises DatabaseUnavailable. Wakes relay and pages when events or changes are committed."""
+
+    def glance(self) -> AbstractAsyncContextManager[Work]:
+        """Single look-ups, each on its own, at a third of the cost. Raises DatabaseUnavailable."""

@@ -34,7 +34,7 @@ class Gate:
 
     async def by_key(self, key: str) -> Principal:
         """Who an API key is. Raises BadKey."""
-        async with self._store.transaction() as work:
+        async with self._store.glance() as work:
             principal = await work.access.principal_of_key(digest(key))
         if principal is None:
             raise BadKey
@@ -81,7 +81,7 @@ class Gate:
 
     async def principal(self, token: str, now: datetime) -> Principal | None:
         """Who is signed in; each request prolongs the session. None: nobody, or it ended."""
-        async with self._store.transaction() as work:
+        async with self._store.glance() as work:
             return await work.access.session(digest(token), now, now + SESSION_IDLE)
 
     async def sign_out(self, token: str) -> None:

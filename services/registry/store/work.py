@@ -41,3 +41,9 @@ class PostgresStore:
             yield work
         if work.outbox.added or work.appointments.changes:
             self._committed()
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[Transaction]:
+        """Look-ups that commit one by one. Raises DatabaseUnavailable."""
+        async with self._database.glance() as rows:
+            yield Transaction(rows)
