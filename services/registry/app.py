@@ -60,8 +60,9 @@ def build_service(
     """All use cases. `committed` is called when something was committed that others wait for."""
     vault = Vault(settings.phone_keys_plain())
     sealer = Sealer("registry", settings.own_seal_keys(), settings.seal_peers)
-    phonebook = Phonebook(Fingerprinter(settings.fingerprint_keys_plain()), vault, settings.test_number_prefixes)
-    rules = Rules(Statements(sealer, vault), phonebook, vault, load_presets(), clock)
+    fingerprinter = Fingerprinter(settings.fingerprint_keys_plain())
+    phonebook = Phonebook(fingerprinter, vault, settings.test_number_prefixes)
+    rules = Rules(Statements(sealer, vault, fingerprinter), phonebook, vault, load_presets(), clock)
     return Service.of(PostgresStore(database, committed), rules)
 
 
@@ -170,11 +171,18 @@ async def sign_in(settings: Settings, clock: Clock) -> str:
     return f"{settings.public_url.rstrip('/')}/sign-in/{token}"
 
 
+async def rekey(settings: Settings) -> int:
+    """After a new fingerprint key was added: find every phone under it too. Then the old one may be retired. Returns
+    how many phones it was."""
+    async with _database(settings) as database:
+        return await build_service(settings, database, Wakeup().wake).operating.rekey()
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """`serve` (also without a word), `relay`, `migrate`, `bootstrap [--json]`, `sign-in`."""
+    """`serve` (also without a word), `relay`, `migrate`, `bootstrap [--json]`, `sign-in`, `rekey`."""
     parser = argparse.ArgumentParser(prog="python -m services.registry", description=(__package__ or "registry"))
     parser.add_argument(
-        "act", nargs="?", default="serve", choices=["serve", "relay", "migrate", "bootstrap", "sign-in"]
+        "act", nargs="?", default="serve", choices=["serve", "relay", "migrate", "bootstrap", "sign-in", "rekey"]
     )
     parser.add_argument("--json", action="store_true", help="bootstrap: one JSON object instead of two lines")
     asked = parser.parse_args(arguments)
@@ -189,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(orjson.dumps(made).decode() if asked.json else "\n".join(f"{name}: {made[name]}" for name in made))
     elif asked.act == "sign-in":
         _say(uvloop.run(sign_in(settings, utc_now)))
+    elif asked.act == "rekey":
+        _say(f"{uvloop.run(rekey(settings))} phones")
     else:
         uvloop.run({"serve": serve, "relay": relay}[asked.act](settings, utc_now))
 

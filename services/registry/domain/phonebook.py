@@ -57,6 +57,15 @@ class Phonebook:
         """A contact of a person: the number encrypted."""
         return Contact(contact_id, person_id, self._vault.lock(number.e164), number.last3, number.fingerprints)
 
+    def fingerprints(self, contact: Contact) -> Fingerprints:
+        """Of a stored phone under all of today's keys: more than are stored, after a rotation began."""
+        return self._fingerprinter.of(self._vault.unlock(contact.phone))
+
+    @property
+    def newest(self) -> str:
+        """The key version that every contact must be found under before an older one is retired."""
+        return self._fingerprinter.newest
+
 
 def choose_holder(name: Name, found: Sequence[Holder], *, shared_phone: bool) -> Holder | None:
     """Whose appointment this is (decision: person): the same phone and the same name are the same person, whose name

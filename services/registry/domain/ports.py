@@ -114,6 +114,12 @@ class People(Protocol):
     async def erase(self, person_id: UUID, now: datetime) -> None:
         """Forget name, gender, phones and subscriptions."""
 
+    async def not_found_under(self, kid: str, limit: int) -> Sequence[Contact]:
+        """Phones that have no fingerprint of this key version yet."""
+
+    async def add_fingerprints(self, found: Sequence[tuple[UUID, str, str]]) -> None:
+        """More fingerprints of contacts: (contact, key version, fingerprint)."""
+
     async def exists(self, organisation_id: UUID, person_id: UUID) -> bool:
         """Whether there is such a person who is not erased."""
 

@@ -22,6 +22,7 @@ from shared.events import (
     Person,
     PersonErased,
 )
+from shared.phone import Fingerprinter
 from shared.seal import Sealer, about_appointment
 
 INVITATION_DAYS = timedelta(days=7)
@@ -44,10 +45,12 @@ class Scene:
 class Statements:
     """Builds events."""
 
-    def __init__(self, sealer: Sealer, vault: Vault) -> None:
-        """`vault` opens stored phones, for the notifier alone."""
+    def __init__(self, sealer: Sealer, vault: Vault, fingerprinter: Fingerprinter) -> None:
+        """`vault` opens stored phones, for the notifier alone; events carry their fingerprints under all of today's
+        keys, whatever is stored."""
         self._sealer = sealer
         self._vault = vault
+        self._fingerprinter = fingerprinter
 
     def invited(
         self,
@@ -59,7 +62,8 @@ class Statements:
         """A cycle begins: its person is to be asked."""
         about = about_appointment(appointment.id, appointment.cycle)
         page = {"appointee": holder.name.short, "recorder": appointment.recorder}
-        contact = page | {"phone": self._vault.unlock(holder.contact.phone)}
+        phone = self._vault.unlock(holder.contact.phone)
+        contact = page | {"phone": phone}
         return event(
             organisation_id=appointment.organisation_id,
             subject=appointment.id,
@@ -72,7 +76,7 @@ class Statements:
             post=scene.post.ref,
             language=appointment.language,
             mode=appointment.mode,
-            fingerprints=holder.contact.fingerprints,
+            fingerprints=self._fingerprinter.of(phone),
             phone_last3=holder.contact.last3,
             for_otp=self._sealer.seal("otp", about, "page", page),
             for_notifier=self._sealer.seal("notifier", about, "contact", contact),
@@ -166,13 +170,10 @@ class Statements:
 
     def _person(self, message: UUID, recipient: Recipient, recorder: str) -> Person:
         about = str(message)
-        contact = {
-            "phone": self._vault.unlock(recipient.contact.phone),
-            "appointee": recipient.name.short,
-            "recorder": recorder,
-        }
+        phone = self._vault.unlock(recipient.contact.phone)
+        contact = {"phone": phone, "appointee": recipient.name.short, "recorder": recorder}
         return Person(
-            fingerprints=recipient.contact.fingerprints,
+            fingerprints=self._fingerprinter.of(phone),
             phone_last3=recipient.contact.last3,
             contact=self._sealer.seal("notifier", about, "contact", contact),
             about=about,

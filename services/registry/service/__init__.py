@@ -34,7 +34,7 @@ class Service:
         return cls(
             recording=recording,
             changing=Changing(store, rules.statements, rules.phonebook),
-            operating=Operating(store, rules.statements),
+            operating=Operating(store, rules.statements, rules.phonebook),
             audience=Audience(store, rules.phonebook),
             importing=Importing(store, recording, rules),
             outcomes=Outcomes(store, rules.statements),

@@ -1,23 +1,27 @@
-"""What operators do: erase a person here and, by an event, everywhere; publish events again."""
+"""What operators do: erase a person here and, by an event, everywhere; publish events again; rotate keys."""
 
 from datetime import datetime
 from uuid import UUID
 
 from services.registry.domain.failures import NoSuchAppointment, NoSuchPerson
+from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.ports import Store
 from services.registry.domain.principal import Permission, Principal
 from services.registry.domain.statements import Statements
 from services.registry.domain.states import State
 from services.registry.service.changing import end_appointment
 
+_AT_ONCE = 500
+
 
 class Operating:
     """Erases persons, publishes events again."""
 
-    def __init__(self, store: Store, statements: Statements) -> None:
+    def __init__(self, store: Store, statements: Statements, phonebook: Phonebook) -> None:
         """Nothing is opened."""
         self._store = store
         self._statements = statements
+        self._phonebook = phonebook
 
     async def erase(self, principal: Principal, person_id: UUID, now: datetime) -> None:
         """Forget who it was: name, gender, phones, subscriptions, and kept events with sealed fields. Live
@@ -56,3 +60,16 @@ class Operating:
         principal.require_everywhere(Permission.ADMIN)
         async with self._store.transaction() as work:
             return await work.outbox.again(since)
+
+    async def rekey(self) -> int:
+        """Find every stored phone under the newest fingerprint key too; returns how many were not. Until this is done
+        an older key must not be retired: a phone would not be recognised any more."""
+        kid, done = self._phonebook.newest, 0
+        while True:
+            async with self._store.transaction() as work:
+                contacts = await work.people.not_found_under(kid, _AT_ONCE)
+                found = [(contact.id, kid, self._phonebook.fingerprints(contact)[kid]) for contact in contacts]
+                await work.people.add_fingerprints(found)
+            done += len(contacts)
+            if len(contacts) < _AT_ONCE:
+                return done

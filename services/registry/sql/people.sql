@@ -82,3 +82,11 @@ DELETE FROM contact WHERE person_id = $1;
 
 -- name: forget_person
 UPDATE person SET name_hi = NULL, name_en = NULL, gender = NULL, erased_at = $2 WHERE id = $1;
+
+-- name: contacts_without_fingerprint
+SELECT c.id, c.person_id, c.phone_kid, c.phone_box, c.phone_last3 FROM contact c
+WHERE NOT EXISTS (SELECT FROM contact_fingerprint f WHERE f.contact_id = c.id AND f.kid = $1) LIMIT $2
+FOR UPDATE OF c SKIP LOCKED;
+
+-- name: add_fingerprint
+INSERT INTO contact_fingerprint (contact_id, kid, fingerprint) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;

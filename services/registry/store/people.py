@@ -86,6 +86,15 @@ class PersonRows:
             await self._rows.run(step, person_id)
         await self._rows.run("forget_person", person_id, now)
 
+    async def not_found_under(self, kid: str, limit: int) -> Sequence[Contact]:
+        """Phones that have no fingerprint of this key version yet."""
+        rows = await self._rows.all("contacts_without_fingerprint", kid, limit)
+        return [_contact(row, {}) for row in rows]
+
+    async def add_fingerprints(self, found: Sequence[tuple[UUID, str, str]]) -> None:
+        """More fingerprints of contacts: (contact, key version, fingerprint)."""
+        await self._rows.many("add_fingerprint", found)
+
     async def exists(self, organisation_id: UUID, person_id: UUID) -> bool:
         """Whether there is such a person who is not erased."""
         return bool(await self._rows.value("person_exists", organisation_id, person_id))
