@@ -18,6 +18,7 @@ from services.registry.service import Recording
 from services.registry.store.portal import PortalReads
 from shared.errors import Failure
 from shared.ids import new_id
+from shared.phone import NotAPhone
 
 _GENDERS: dict[str, Gender] = {gender: gender for gender in get_args(Gender)}
 
@@ -92,6 +93,8 @@ def _command(visit: Visit, code: str, post: str, form: Typed) -> tuple[list[Fail
         name = parse_name(form["name_hi"], form["name_en"])
     except Failure as failure:
         wrong.append(failure)
+    if not form["phone"].strip():
+        wrong.append(NotAPhone(field="phone"))
     if form["notice"] != "yes":
         wrong.append(NoticeNotShown(field="notice"))
     language = form["language"] or visit.language
