@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from services.notifier.domain.delivery import Settlement
+from services.notifier.domain.routing import OPT_OUT
 from services.notifier.service.gather import Gather
 from services.notifier.service.metrics import Metrics
 from services.notifier.service.sending import Claimed, Ledgering, Parts, Sending
@@ -96,7 +97,8 @@ class Sender:
         prints = {print_ for message in messages for print_ in message.prints}
         links = await ledger.links(prints) if prints and Channel.TELEGRAM in self._parts.channels else []
         by_print = {print_: link for link in links for print_ in link.prints}
-        opted_out = await ledger.opted_out(prints) if prints else set()
+        news = {print_ for message in messages if message.template == OPT_OUT for print_ in message.prints}
+        opted_out = await ledger.opted_out(news) if news else set()
         for message in messages:
             link = next((by_print[print_] for print_ in message.prints if print_ in by_print), None)
             await self._queue.put(Claimed(message, now + visible, link, not opted_out.isdisjoint(message.prints)))
