@@ -21,7 +21,7 @@ class Behaviour(StrEnum):
     REFUSES_ON_PAGE = "refuses on the page"
     GUESSES_BY_SMS = "guesses wrong by SMS, then right"
     GUESSES_ON_PAGE = "guesses wrong on the page, then right"
-    BLOCKS_BOT = "blocks the bot; the next code comes by SMS"
+    BLOCKS_BOT = "blocks the bot, is asked by SMS next"
     DEAD_NUMBER = "has a dead number, which is corrected"
 
     @property
