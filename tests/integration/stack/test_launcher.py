@@ -78,19 +78,20 @@ def test_what_outlived_its_launcher_is_ended_at_the_next_start_and_no_other_proc
 
 
 def test_it_starts_with_every_default_port_taken(at: Launching) -> None:
-    defaults = [*DEFAULT_PORTS.values(), *SERVER_PORTS.values()]
+    held = []
     with ExitStack() as taken:
-        for port in defaults:
+        for port in (*DEFAULT_PORTS.values(), *SERVER_PORTS.values()):
             listener = taken.enter_context(socket.socket())
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
                 listener.listen()
-            except OSError:  # somebody else on this machine has it: taken as well
+            except OSError:  # somebody else on this machine has it, and may let go of it
                 continue
+            held.append(port)
         process = at.launch()
         found = at.endpoints(process)
-        assert not any(f":{port}" in str(found) for port in defaults)
+        assert not any(f":{port}" in str(found) for port in held)
         stop(process)
 
 
