@@ -126,9 +126,14 @@ def unit_row(header: Header, row: Row, preset: Preset) -> UnitRow:
     """What a row of a unit list says. Raises CellMissing, NumberMalformed, RowWidth, UnknownLevel, NameLegacyFont,
     NameWrongScript, NameTooLong."""
     cells = header.cells(row)
-    found = _tree_row(cells, preset) if header.is_tree else UnitRow(path_of(cells, preset.units))
+    if header.is_tree:
+        found = _tree_row(cells, preset)
+        _check_names(found.steps[0], "name_hi", "name_en")
+        return found
+    found = UnitRow(path_of(cells, preset.units))
+    columns = {step.level: step for step in preset.units.path}
     for step in found.steps:
-        _check_names(step)
+        _check_names(step, columns[step.level].name_hi, columns[step.level].name_en)
     return found
 
 
@@ -152,14 +157,14 @@ def _tree_row(cells: Mapping[str, str], preset: Preset) -> UnitRow:
     return UnitRow([step], cells["parent"] or None)
 
 
-def _check_names(step: Step) -> None:
-    for field_name, text in (("name_hi", step.name_hi), ("name_en", step.name_en)):
+def _check_names(step: Step, column_hi: str | None, column_en: str | None) -> None:
+    for column, text in ((column_hi, step.name_hi), (column_en, step.name_en)):
         if text and len(text) > _UNIT_NAME_LIMIT:
-            raise NameTooLong(field=field_name, limit=_UNIT_NAME_LIMIT)
+            raise NameTooLong(field=column, limit=_UNIT_NAME_LIMIT)
     if step.name_hi and not DEVANAGARI.search(step.name_hi):
-        raise NameLegacyFont(field="name_hi")
+        raise NameLegacyFont(field=column_hi)
     if step.name_en and DEVANAGARI.search(step.name_en):
-        raise NameWrongScript(field="name_en")
+        raise NameWrongScript(field=column_en)
 
 
 def check_appointment_columns(header: Header) -> None:

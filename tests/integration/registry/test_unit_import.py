@@ -120,8 +120,8 @@ async def test_odd_spellings_become_plain_ones(
         (",7,Sheopur,1,A", "cell_missing", "district"),
         ("Sheopur,7,Sheopur,1", "row_width", None),
         ("Sheopur,7,Sheopur,1,A,B", "row_width", None),
-        ("Sheopur,7,Sheopur,1,ढोढर", "name_wrong_script", "name_en"),
-        ("Sheopur,7,Sheopur,1," + "A" * 201, "name_too_long", "name_en"),
+        ("Sheopur,7,Sheopur,1,ढोढर", "name_wrong_script", "booth_name"),
+        ("Sheopur,7,Sheopur,1," + "A" * 201, "name_too_long", "booth_name"),
     ],
 )
 async def test_a_wrong_row_is_rejected_with_its_number_column_and_code(
