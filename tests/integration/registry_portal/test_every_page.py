@@ -23,9 +23,15 @@ SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, select
 LOOKS: list[tuple[str, int, Scheme]] = [
     (language, width, scheme) for language in ("hi", "en") for width in (360, 1280) for scheme in ("light", "dark")
 ]
+OFTEN: list[tuple[str, int, Scheme]] = [("hi", 360, "light"), ("en", 1280, "dark")]
+"""Looks that cover both values of everything; the others take minutes."""
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: "-".join(map(str, look)))
+@pytest.mark.parametrize(
+    "look",
+    [pytest.param(look, marks=[] if look in OFTEN else [pytest.mark.slow]) for look in LOOKS],
+    ids=lambda look: "-".join(map(str, look)),
+)
 async def test_every_page_is_accessible_and_fits(
     chromium: str, server: Server, world: World, tmp_path: Path, *, look: tuple[str, int, Scheme]
 ) -> None:

@@ -108,6 +108,7 @@ async def test_over_https_the_cookie_is_bound_to_the_host(portal: FastAPI, world
         assert "Secure" in cookie
         assert "Path=/" in cookie
         assert "Domain" not in cookie
+        assert "max-age" in (await browser.get("/notice")).headers["strict-transport-security"]
 
 
 @pytest.mark.parametrize(

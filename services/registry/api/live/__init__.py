@@ -9,6 +9,7 @@ from services.registry.api.live.hub import Hub
 from services.registry.api.portal.edge import Edge, SignedOut, language_of, session_cookie
 from services.registry.api.portal.topics import find_topic
 from services.registry.domain.portal import Cursor
+from services.registry.domain.principal import Permission
 from services.registry.service.gate import digest
 from services.registry.store.portal import PortalReads
 from shared.errors import NotFound
@@ -28,6 +29,7 @@ def routes(edge: Edge, reads: PortalReads, hub: Hub) -> APIRouter:
         principal = await reads.principal(session, edge.clock())  # an open page alone does not prolong the session
         if principal is None:
             raise SignedOut
+        principal.require(Permission.READ)
         async with reads.snapshot() as snapshot:
             topic = await find_topic(snapshot, principal, _query(request.query_params))
         if topic is None:

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 
 from services.registry.api.portal.guard import check_origin
 from services.registry.api.portal.rendering import Renderer, etag
-from services.registry.domain.principal import Principal
+from services.registry.domain.principal import Permission, Principal
 from shared.errors import Failure, Unauthenticated
 from shared.events import Language
 
@@ -64,12 +64,13 @@ class Edge:
         self.clock = clock
 
     async def visit(self, request: Request) -> Visit:
-        """The visit of somebody signed in. Raises SignedOut."""
+        """The visit of somebody signed in. Raises SignedOut, NotPermitted."""
         now = self.clock()
         token = request.cookies.get(session_cookie(request))
         principal = await self.sessions.principal(token, now) if token else None
         if principal is None:
             raise SignedOut
+        principal.require(Permission.READ)
         return Visit(request, principal, language_of(request), now)
 
     def catalogue(self, language: Language) -> gettext.NullTranslations:
@@ -99,6 +100,8 @@ class Edge:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         body = self._renderer.page(template, language, {"here": here, "principal": principal, **context})
         headers = {"content-language": language, "vary": "Cookie"}
+        if secure(request):
+            headers["strict-transport-security"] = "max-age=31536000"
         if personal or status != 200:
             headers["cache-control"] = "no-store"
             return Response(body, status, headers, "text/html; charset=utf-8")
