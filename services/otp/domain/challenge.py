@@ -24,6 +24,14 @@ class Moved(Unavailable):
     code = "moved"
 
 
+class StepFailed(Failure):
+    """A step of otp failed inside Valkey: {step} at line {line}."""
+
+    # Not Unavailable: the same input fails again, so a record becomes a dead letter instead of holding up its key.
+    code = "step_failed"
+    alarm = True
+
+
 class BadEvidence(Failure):
     """A reply's sealed evidence is not what the contract says: {problem}."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -9,15 +10,22 @@ from pathlib import Path
 from typing import TypeAlias
 
 import orjson
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from services.otp.domain.challenge import StepFailed
 from services.otp.domain.policy import Policy, milliseconds
 from shared.errors import Unavailable
 from shared.telemetry import current_trace
+
+log = structlog.get_logger(__name__)
+
+_FAULT = re.compile(r"(?:ERR )?user_script:(\d+): ")
+"""How Valkey begins the error of a script's own fault; errors of its commands begin with theirs (OOM, READONLY ...)."""
 
 FOLDER = Path(__file__).parent.parent / "lua"
 
@@ -98,5 +106,11 @@ class Scripts:
             **arguments,
         }
         with valkey_errors():
-            answer = await self._scripts[step](args=[orjson.dumps(fields)])
+            try:
+                answer = await self._scripts[step](args=[orjson.dumps(fields)])
+            except ResponseError as error:
+                if (place := _FAULT.match(str(error))) is None:
+                    raise
+                log.error("step failed", step=step, line=int(place[1]))  # noqa: TRY400 # the text may show a value
+                raise StepFailed(step=step, line=int(place[1])) from None
         return str(answer)

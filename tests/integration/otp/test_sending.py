@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.otp.domain.challenge import Moved
+from services.otp.domain.challenge import Moved, StepFailed
 from shared import ids
+from shared.errors import Retry
 from shared.events import (
     DeliveryAccepted,
     DeliveryDelivered,
@@ -220,3 +221,20 @@ async def test_a_retired_code_key_sends_nothing_and_stops_nobody(world: World) -
     with pytest.raises(Moved):
         await world.otp.ask(sent.handle, "form", world.now)
     assert await world.published() == []
+
+
+async def test_a_due_item_that_fails_holds_up_no_other(world: World) -> None:
+    sent = await world.opened()
+    await world.otp.note(world.delivery(DeliveryUnknown, sent.event), world.now)
+    await world.valkey.zadd("otp:due", {f"broken:{sent.event.challenge_id}:x:y": 1})
+    world.later(seconds=45)
+    assert await world.otp.sweep(world.now) == 1
+    assert len(world.messages(await world.published())) == 1
+
+
+async def test_a_fault_of_a_script_is_no_outage(world: World) -> None:
+    """An outage holds a record's key until it is over; a fault must end as a dead letter."""
+    with pytest.raises(StepFailed) as caught:
+        await world.scripts.run("close", world.now)
+    assert caught.value.retry is Retry.NEVER
+    assert str(caught.value).startswith("A step of otp failed inside Valkey: close at line ")
