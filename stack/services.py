@@ -113,7 +113,7 @@ def _settings(
             "TWILIO_BASE_URL": urls["sandbox"],
             "TWILIO_FROM": SENDER,
             "TWILIO_TWO_WAY": "true",
-            "SMS_PER_SECOND": "1000",  # parts a second: the sandbox carrier takes all, a real route is agreed with the provider
+            "SMS_PER_SECOND": "1000",  # parts; the sandbox takes all, a real route has a limit
             "PUBLIC_URL": urls["notifier"],
         },
         "console": web["console"] | bus,
