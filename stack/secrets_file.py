@@ -36,7 +36,7 @@ class FileExists(Exception):
 
 
 def written(*, sandbox: bool) -> str:
-    """The text of the file. `sandbox`: with the made-up carrier and Bot API, complete, and nothing leaves the machine."""
+    """The text of the file. `sandbox`: complete, with the made-up carrier and Bot API; nothing leaves the machine."""
     keys = make_keys()
     return HEAD + _lines(_made(keys)) + ("\n# The sandbox.\n" + _lines(_sandbox(keys)) if sandbox else YOURS)
 

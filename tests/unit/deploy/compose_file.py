@@ -108,7 +108,7 @@ def _scalar(value: str, line: _Line) -> Any:
             raise line.refuse("flow style that is not JSON") from error
     if value[0] in "&*!|>%@`'#,]}?" or ": " in value or " #" in value or value.endswith(":"):
         raise line.refuse("quote it")
-    if re.fullmatch(r"(?i)yes|no|on|off|y|n|null|~|[-+.0-9][-+.0-9a-f_xo:]*", value) and not value.endswith(("s", "m")):
+    if re.fullmatch(r"(?i)yes|no|on|off|y|n|null|~|[-+.0-9][-+.0-9a-f_xo:]*", value):
         if re.fullmatch(r"[1-9][0-9]*|0", value):
             return int(value)
         if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", value):
