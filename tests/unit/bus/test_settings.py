@@ -57,8 +57,8 @@ def test_invariant_25_the_default_drain_fits_into_the_rebalance(timing: Timing) 
     ("timing", "drain"),
     [
         (DURABLE, 56.0),
-        (Timing(request=15, session=5, heartbeat=1, rebalance=60, fetch_wait=0.5, revoke=55), 20.0),
-        (Timing(request=15, session=6, heartbeat=3, rebalance=60, fetch_wait=0.5, revoke=55), 20.0),
+        (Timing(request=15, session=5, heartbeat=1, rebalance=60, fetch_wait=0.5, revoke=55, stuck=100), 20.0),
+        (Timing(request=15, session=6, heartbeat=3, rebalance=60, fetch_wait=0.5, revoke=55, stuck=100), 20.0),
     ],
 )
 def test_invariant_25_time_outs_that_contradict_each_other_are_refused(timing: Timing, drain: float) -> None:
