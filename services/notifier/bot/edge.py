@@ -126,8 +126,7 @@ class Telegram:
         finally:
             if self._polling:
                 await self._polling.close()
-            await self._bot.session.close()
-            await self._calls.session.close()
+            await asyncio.gather(self._bot.session.close(), self._calls.session.close())
 
     async def crashed(self) -> None:
         """Wait until a part dies, then raise its exception."""

@@ -13,12 +13,12 @@ from aiogram.types import InlineKeyboardMarkup, Message
 
 from services.notifier.bot.metrics import BotMetrics
 from services.notifier.channels.telegram.channel import credential
-from services.notifier.channels.telegram.connection import NoPlace
 from services.notifier.channels.telegram.refusals import is_not_editable, is_too_late, is_unchanged, meaning
 from services.notifier.domain.failures import MAX_TRANSIENT, Class, SendFailure, backoff
 from services.notifier.domain.ports import Pacer
 from services.notifier.store.telegram.answers import Answers, Claimed
 from shared.clock import Clock
+from shared.errors import Failure
 
 log = structlog.get_logger(__name__)
 
@@ -67,9 +67,9 @@ class Speaker:
         method = METHODS[claimed.said.method].model_validate_json(claimed.said.payload)
         try:
             message = await self._call(method)
-        except NoPlace as crowded:
-            later = parts.clock() + timedelta(seconds=crowded.retry_after or 1.0)
-            await parts.answers.later(claimed, crowded.code, later, counts=False)
+        except Failure as failure:  # no place under the limits, or nobody knows: nothing was said
+            later = parts.clock() + timedelta(seconds=failure.retry_after or 1.0)
+            await parts.answers.later(claimed, failure.code, later, counts=False)
         except AiogramError as error:
             await self._refused(claimed, error)
         else:

@@ -92,10 +92,12 @@ class Worker:
         if update.raw is None:
             return "cannot be unlocked"
         try:
-            return TelegramUpdate.model_validate_json(update.raw, context={"bot": self._parts.bot})
+            read = TelegramUpdate.model_validate_json(update.raw, context={"bot": self._parts.bot})
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             return f"{'.'.join(str(step) for step in first['loc'])}: {first['type']}"
+        # aiogram would print the whole update in a warning
+        return read if getattr(read, update.kind or "", None) is not None else f"{update.kind}: missing"
 
     async def _failed(self, update: Update, error: Exception) -> str:
         """Handling broke: again with growing pauses, then dead."""

@@ -10,17 +10,25 @@ from stack.databases import Databases
 from tests.integration.notifier_bot.world import World, world
 
 
-@pytest.fixture
-def notifier_url(databases: Databases) -> Iterator[str]:
-    """The URL of a database with the notifier's schema and nothing in it."""
+@pytest.fixture(scope="module")
+def shared_url(databases: Databases) -> Iterator[str]:
+    """The URL of a database with the notifier's schema; `bare` empties it: a clone per test would cost more than the
+    test."""
     with databases.fresh(databases.template("notifier", migrate)) as url:
         yield url
 
 
 @pytest.fixture
-async def bare(notifier_url: str, valkey_url: str) -> AsyncIterator[World]:
+def notifier_url(databases: Databases) -> Iterator[str]:
+    """The URL of a database of this test alone."""
+    with databases.fresh(databases.template("notifier", migrate)) as url:
+        yield url
+
+
+@pytest.fixture
+async def bare(shared_url: str, valkey_url: str) -> AsyncIterator[World]:
     """Sandbox and stores without the service; no limit per chat, so that a conversation does not take seconds."""
-    async with world(notifier_url, valkey_url, Limit(1000)) as made:
+    async with world(shared_url, valkey_url, Limit(1000)) as made:
         yield made
 
 

@@ -114,7 +114,7 @@ async def replies(connection: Connection) -> list[ReplyReceived]:
     places: list[Any] = []
 
     class Listener:
-        async def revoked(self) -> None:
+        async def revoked(self, *, lost: bool) -> None:  # noqa: ARG002 # the bus names it
             places.clear()
 
         async def assigned(self, found: Any) -> None:

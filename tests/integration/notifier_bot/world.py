@@ -32,7 +32,10 @@ from services.notifier.store.ledger import Ledger
 from services.notifier.store.pacing import Limit, Pacing
 from services.notifier.store.requests import Requests as RequestStore
 from services.notifier.store.vault import Vault
-from services.sandbox.app import running
+from services.sandbox.api import telegram, twilio
+from services.sandbox.api.wire import Cable
+from services.sandbox.app import account_of
+from services.sandbox.channels import HttpPost, session
 from services.sandbox.domain import person
 from services.sandbox.domain.chats import Chat, Message
 from services.sandbox.domain.faults import Api, Fault
@@ -60,6 +63,7 @@ from shared.events import Channel as ChannelName
 from shared.lifecycle import Tasks
 from shared.phone import Fingerprinter, normalise
 from shared.settings import ORGANISATION
+from shared.web import create_web, serving
 from tests.integration.notifier.asking import Asking, ring, sealer
 
 TOKEN = "7000000001:AAH-made-up-token-of-the-sandbox-0000"
@@ -357,20 +361,48 @@ class World:
         return self.registry.get_sample_value(f"boothline_telegram_{name}", labels) or 0.0
 
 
+EMPTY = """
+DO $$ BEGIN EXECUTE (
+  SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+  WHERE schemaname = 'public' AND tablename <> 'alembic_version');
+END $$
+"""
+
+
 @asynccontextmanager
-async def world(notifier_url: str, valkey_url: str, limits: Limit) -> AsyncIterator[World]:
+async def bot_api(tasks: Tasks, clock: Clock) -> AsyncIterator[tuple[Sandbox, str]]:
+    """The sandbox as a process runs it, without its pages and control API: tests act on it directly."""
+    settings = SandboxSettings(port=0, retry_first=0.05)
+    account = account_of(settings)
+    async with session() as http:
+        sandbox = Sandbox(account, username="boothline_bot", clock=clock, nonce=nonce, post=HttpPost(http))
+        tasks.spawn(sandbox.deliveries.run(), name="deliveries")
+        tasks.spawn(sandbox.bot_api.push(), name="webhook")
+        web = create_web("sandbox", CollectorRegistry(), {})
+        web.include_router(telegram.routes(sandbox, TOKEN))
+        web.include_router(twilio.routes(sandbox, account))
+        async with serving(Cable(web), "127.0.0.1", 0, tasks) as port:
+            try:
+                yield sandbox, f"http://127.0.0.1:{port}"
+            finally:
+                sandbox.changes.stop()
+
+
+@asynccontextmanager
+async def world(url: str, valkey_url: str, limits: Limit) -> AsyncIterator[World]:
     """A sandbox and stores, no service yet."""
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(Tasks())
         clock = Clock()
-        settings = SandboxSettings(port=0, retry_first=0.05)
-        sandbox, port = await stack.enter_async_context(running(settings, tasks, clock))
-        database = await stack.enter_async_context(Database(notifier_url, connections=20))
+        sandbox, base = await stack.enter_async_context(bot_api(tasks, clock))
+        database = await stack.enter_async_context(Database(url, connections=20))
+        async with database.connection() as db:
+            await db.execute(EMPTY)
         valkey = Redis.from_url(valkey_url)
         stack.push_async_callback(valkey.aclose)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         asking = Asking(clock())
-        yield World(sandbox, database, asking, clock, f"http://127.0.0.1:{port}", limits, valkey, tasks, session)
+        yield World(sandbox, database, asking, clock, base, limits, valkey, tasks, session)
 
 
 def nonce() -> str:
