@@ -22,8 +22,9 @@ from stack.services import Service
 from stack.settings import ServersUnderTest
 from tests.e2e.world import Appointee, Phones, Registry
 
-BOOTHS = 300
-"""One for each test, and some to spare."""
+LIST = Size(300)
+CODES = [booth.code for booth in booths(LIST)]
+"""Booths: one for each test from the beginning, the last ones for tests that need many."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def started(folder: Path) -> Iterator[System]:
                 Registry(up.endpoints.services["registry"], up.endpoints.api_key) as registry,
                 Phones(up.endpoints.services["sandbox"]) as phones,
             ):
-                registry.load(table(booths(Size(BOOTHS))))
+                registry.load(table(booths(LIST)))
                 embedded = options.kafka is None
                 yield System(up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, embedded)
         finally:
@@ -93,7 +94,7 @@ def _numbers() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def _booths() -> Iterator[str]:
-    return iter([booth.code for booth in booths(Size(BOOTHS))])
+    return iter(CODES)
 
 
 @pytest.fixture

@@ -10,11 +10,13 @@ import pytest
 import redis
 
 from shared.bus import ALL_TOPICS, Connection
-from tests.e2e.conftest import System
+from tests.e2e.conftest import CODES, System
 from tests.e2e.test_main_job import tap_first
 from tests.e2e.world import CODE, LINK, Appointee, ConfirmPage, code_in, handle_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+UNIT = CODES[-1]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def act(system: System, people: list[Appointee]) -> None:
     """All the ways, and what goes wrong on them."""
     web, sms, telegram, refuses, garbled, guesses = people
     for number, who in enumerate(people):
-        system.registry.record("2-1", ("president", "secretary", "bla2", "whatsapp", "mkb", "panna")[number], who)
+        system.registry.record(UNIT, ("president", "secretary", "bla2", "whatsapp", "mkb", "panna")[number], who)
     invitations = {who: system.phones.sms(who, "/c/") for who in people}
     ConfirmPage.of(invitations[web]).confirm(code_in(invitations[web]))
     system.phones.do(sms, "reply", text=code_in(invitations[sms]))
@@ -74,7 +76,7 @@ def misuse(system: System, who: Appointee, body: str) -> None:
     """Requests whose errors could repeat what they hold."""
     registry, link = system.registry.http, LINK.search(body)
     assert link
-    for wrong in ({"phone": who.phone, "unit": who.phone}, {"phone": [who.phone]}, {"unit": "2-1", "post": who.phone}):
+    for wrong in ({"phone": who.phone, "unit": who.phone}, {"phone": [who.phone]}, {"unit": UNIT, "post": who.phone}):
         assert registry.post("/v1/appointments", json=wrong).status_code == 422
     registry.get(f"/v1/appointments/{who.phone}")
     notifier = system.endpoints.services["notifier"]
@@ -148,10 +150,10 @@ async def dump_of_tables(url: str) -> list[str]:
 
 def test_pages_and_answers_show_no_full_phone_code_or_handle(system: System, secrets: Secrets) -> None:
     registry, console = system.registry.http, system.endpoints.services["console"]
-    made = registry.get("/v1/units/2-1").json()
+    made = registry.get(f"/v1/units/{UNIT}").json()
     ids = [held["appointment"] for post in made["posts"] for held in post["held"]]
     assert ids
-    shown = [registry.get("/v1/units/2-1").text, *(registry.get(f"/v1/appointments/{each}").text for each in ids)]
+    shown = [registry.get(f"/v1/units/{UNIT}").text, *(registry.get(f"/v1/appointments/{each}").text for each in ids)]
     watched = [httpx.get(console + path).text for path in ("/", "/v1/topics", "/v1/lag", "/v1/dead")]
     nothing(secrets, shown, names_allowed=True)
     nothing(secrets, watched)

@@ -13,7 +13,7 @@ import pytest
 from shared.bus import Connection
 from shared.events import CHALLENGES, DELIVERIES, ChallengeVerified, DeliveryUnknown, Event, Topic, UnknownType, decode
 from stack.services import Service
-from tests.e2e.conftest import System, started
+from tests.e2e.conftest import CODES, System, started
 from tests.e2e.test_main_job import tap_first
 from tests.e2e.world import Appointee, ConfirmPage, Json, code_in, handle_in, patiently
 
@@ -57,7 +57,7 @@ def test_after_kills_at_random_points_every_appointment_is_verified_once(system:
 
 def live(system: System, who: Appointee, number: int) -> Json:
     """Recorded, then confirmed by one of the three ways; whoever is away is tried again, as people do."""
-    unit, post = f"1-{200 + number // len(POSTS)}", POSTS[number % len(POSTS)]
+    unit, post = CODES[200 + number // len(POSTS)], POSTS[number % len(POSTS)]
     made = patiently(lambda: system.registry.record(unit, post, who, key=f"kill-{number}"), 120)
     sms = patiently(lambda: system.phones.sms(who, "/c/", timeout=60), 120)
     ways: tuple[Callable[[], object], ...] = (
@@ -74,7 +74,7 @@ def in_telegram(system: System, who: Appointee, sms: Json) -> None:
     system.phones.do(who, "start", payload=handle_in(sms))
     asked = system.phones.message(who, timeout=60)
     system.phones.do(who, "contact", kind="own")
-    tap_first(system, who, asked["seq"])
+    tap_first(system, who, asked["seq"], timeout=120)
 
 
 def kill_until_done(system: System, luck: random.Random, acts: list[Future[Json]]) -> int:

@@ -40,7 +40,7 @@ def test_a_tap_confirms_in_telegram_after_sharing_the_own_contact(
     until(lambda: not buttons(system, appointee, question), "the buttons are gone")
 
 
-def tap_first(system: System, who: Appointee, after: int) -> int:
+def tap_first(system: System, who: Appointee, after: int, timeout: float = 30) -> int:
     """Tap the first inline button that comes; returns the message's number."""
     found: list[int] = []
 
@@ -49,7 +49,7 @@ def tap_first(system: System, who: Appointee, after: int) -> int:
         found[:] = [m["message_id"] for m in chat["messages"] if m["seq"] > after and m["from_bot"] and m["buttons"]]
         return bool(found)
 
-    until(offered, "the bot asks with buttons")
+    until(offered, "the bot asks with buttons", timeout)
     label = buttons(system, who, found[-1])[0]
     system.phones.do(who, "tap", label=label, message_id=found[-1])
     return found[-1]
