@@ -46,6 +46,7 @@ WORKERS = 4
 SPEAKERS = 8
 """Calls at once: at 28 a second and 100 ms each, three are enough."""
 WATCH_SECONDS = 3.0
+FORGET_EVERY = timedelta(hours=1)
 KEPT = timedelta(days=7)
 """Handled updates: Telegram repeats them for a day at most."""
 
@@ -153,6 +154,7 @@ class Telegram:
 
     async def _watch(self) -> None:
         """Count what waits, mend what was overtaken, forget what is long done."""
+        forget_at = self._tools.clock()
         while True:
             try:
                 self.metrics.waiting.set(await self._intake.waiting())
@@ -160,9 +162,10 @@ class Telegram:
                     late = await self.informant.sweep(tx)
                 if late:
                     self.informant.committed()
-                before = self._tools.clock() - KEPT
-                await self._intake.forget(before)
-                await self._answers.forget(before)
+                if (now := self._tools.clock()) >= forget_at:
+                    forget_at = now + FORGET_EVERY
+                    await self._intake.forget(now - KEPT)
+                    await self._answers.forget(now - KEPT)
             except Failure as failure:
                 log.warning("watch failed", error_code=failure.code)
             await asyncio.sleep(WATCH_SECONDS)

@@ -14,10 +14,12 @@ from shared.events import (
     ChallengeRefused,
     ChallengeVerified,
     CodeEvidence,
+    PersonErased,
     Result,
     TapEvidence,
     Via,
 )
+from shared.settings import ORGANISATION
 from tests.integration.notifier.asking import CODE
 from tests.integration.notifier_bot.test_linking import NAMED, NO, YES
 from tests.integration.notifier_bot.world import OTHER, PHONE, World, until
@@ -279,3 +281,38 @@ async def test_codes_and_names_stay_out_of_what_is_kept(w: World) -> None:
         rows = json.dumps([dict(r) for r in await w.rows(f"SELECT * FROM {table}")], default=str)  # noqa: S608
         for secret in ("731945", "सुनीता", "5550000210", "Sunita"):
             assert secret not in rows
+
+
+async def test_an_erased_person_leaves_nothing_in_the_bots_tables(w: World) -> None:
+    w.phone()
+    event = await w.link()
+    w.tap(YES)
+    await w.reply()
+    await w.settled()
+    assert event.appointment_id is not None
+    erased = PersonErased(
+        organisation_id=ORGANISATION,
+        subject=ids.new_id(),
+        version=1,
+        at=w.clock(),
+        appointment_ids=(event.appointment_id,),
+        fingerprints=(w.asking.prints(PHONE),),
+    )
+    await w.requests.erase(erased, w.clock())
+    for table in ("telegram_account", "telegram_question", "telegram_reply", "dialog"):
+        assert await w.rows(f"SELECT 1 FROM {table}") == []  # noqa: S608 # our table names
+    assert await w.rows("SELECT 1 FROM telegram_answer WHERE chat_id IS NOT NULL OR payload IS NOT NULL") == []
+    w.tap(YES)
+    await until(lambda: _answered(w, 2))
+    assert len(await w.replies()) <= 1
+
+
+async def test_a_question_that_arrives_after_the_decision_loses_its_buttons_all_the_same(w: World) -> None:
+    w.phone()
+    event = await w.link()
+    chat_id = w.chat().id
+    question = await w.says(PHONE, YES, button=True)
+    await w.rows("DELETE FROM telegram_question")  # its row is written a moment later than the decision
+    await w.decided(event, ChallengeVerified)
+    await w.rows("INSERT INTO telegram_question VALUES ($1, $2, $3, now())", chat_id, question.id, event.challenge_id)
+    assert (await w.says(PHONE, "हो गया ✓")).inline == []

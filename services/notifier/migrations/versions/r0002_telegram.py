@@ -22,7 +22,6 @@ STATEMENTS = (
       id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       bot_id       bigint NOT NULL,
       chat_id      bigint,
-      user_id      bigint,
       method       text NOT NULL,
       payload      text,
       locked_about uuid NOT NULL,

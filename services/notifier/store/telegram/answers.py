@@ -11,9 +11,9 @@ from services.notifier.store.database import Connection, Database
 from shared.ids import new_id
 
 ADD = """
-INSERT INTO telegram_answer (bot_id, chat_id, user_id, method, payload, locked_about, challenge_id, not_before,
-  not_after, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8)
+INSERT INTO telegram_answer (bot_id, chat_id, method, payload, locked_about, challenge_id, not_before, not_after,
+  created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $7)
 """
 
 # The oldest row of its chat, if it is due. One that was being said when its process died is said again: an answer
@@ -29,7 +29,7 @@ WHERE id = (
       WHERE earlier.bot_id = a.bot_id AND earlier.chat_id = a.chat_id AND earlier.id < a.id
         AND earlier.state IN ('waiting', 'saying'))
   ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING id, chat_id, user_id, method, payload, locked_about, challenge_id, tries, not_after
+RETURNING id, chat_id, method, payload, locked_about, challenge_id, tries, not_after
 """
 
 SAID = """
@@ -70,7 +70,6 @@ class Said:
     """The call's parameters as JSON."""
     chat_id: int | None
     """Its order; None for an answer to a tap, which waits for nothing."""
-    user_id: int | None = None
     challenge_id: UUID | None = None
     """The challenge that this message asks about: its buttons go when that is over."""
     not_after: datetime | None = None
@@ -99,7 +98,7 @@ class Answers:
             about = new_id()
             box = self._vault.lock(answer.payload, f"answer:{about}")
             await db.execute(
-                ADD, self._bot_id, answer.chat_id, answer.user_id, answer.method, box, about, answer.challenge_id, now,
+                ADD, self._bot_id, answer.chat_id, answer.method, box, about, answer.challenge_id, now,
                 answer.not_after,
             )  # fmt: skip
 
@@ -116,7 +115,7 @@ class Answers:
 
     def _said(self, row: Any) -> Said:
         payload = self._vault.unlock(row["payload"], f"answer:{row['locked_about']}")
-        return Said(row["method"], payload, row["chat_id"], row["user_id"], row["challenge_id"], row["not_after"])
+        return Said(row["method"], payload, row["chat_id"], row["challenge_id"], row["not_after"])
 
     async def said(self, claimed: Claimed, message: tuple[int, int] | None, now: datetime) -> None:
         """It was said; `message` (chat id, message id) is what it became, remembered where it asks something."""
