@@ -49,6 +49,7 @@ def test_after_kills_at_random_points_every_appointment_is_verified_once(system:
         acts = [workers.submit(live, system, who, number) for number, who in enumerate(people)]
         kills = kill_until_done(system, luck, acts)
         made = [act.result() for act in acts]
+    print(f"{kills} kills")
     assert kills >= 12, f"only {kills} kills: the test proves nothing"
     for appointment in made:
         system.registry.until_state(appointment["id"], "verified", timeout=90)
@@ -78,17 +79,16 @@ def in_telegram(system: System, who: Appointee, sms: Json) -> None:
 
 
 def kill_until_done(system: System, luck: random.Random, acts: list[Future[Json]]) -> int:
-    """Kill and restart one process after another until all people are done; returns how often."""
+    """Kill and restart one process after another until all people are done; returns how often. Nobody waits until
+    the restarted one is ready, so that several are away at times."""
     kills = 0
     while not all(act.done() for act in acts):
         victim = luck.choice(VICTIMS)
-        time.sleep(luck.uniform(0.2, 1.5))
         system.kill(victim)
         kills += 1
         time.sleep(luck.uniform(0.0, 0.5))
         system.start(victim, ready=False)
-        if victim != "relay":
-            system.runner.run(system.launcher.ready([system.services[victim]]))
+        time.sleep(luck.uniform(2.0, 6.0))
     return kills
 
 
