@@ -149,6 +149,11 @@ def test_servers_are_asked_whether_they_are_well(services: Services) -> None:
         assert {"interval", "timeout", "retries", "start_period"} <= set(check)
 
 
+def test_only_jobs_are_not_asked(services: Services) -> None:
+    silent = {name for name, service in services.items() if service.get("healthcheck") == {"disable": True}}
+    assert silent == JOBS  # our services are asked as their image says: see test_dockerfile.py
+
+
 def test_a_service_waits_for_its_servers_and_for_its_jobs(services: Services) -> None:
     for name in SETTINGS.keys() - {"sandbox"}:
         service = services[name]
