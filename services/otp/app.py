@@ -25,11 +25,12 @@ from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
+from shared.settings import load
 from shared.telemetry import new_registry
 from shared.web import Probe, create_web, serving
 
 BROKER_SECONDS = 15.0
-"""Between looks at a broker without memory."""
+"""Between looks at which broker it is."""
 
 logger = structlog.get_logger(__name__)
 
@@ -54,8 +55,7 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
             relay = Relay(outbox, Composer(codes, sealer, settings.public_url), producer, metrics, clock)
             await life.enter(relay.running(life.tasks, f"relay {number}"))
         await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
-        if settings.kafka_ephemeral:
-            await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
+        await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
         consumer = Consumer(
             connection, GROUP, subscriptions(otp, clock), clock=clock, tasks=life.tasks, metrics=BusMetrics(registry)
         )
@@ -94,7 +94,7 @@ async def _running(tasks: Tasks, work: Coroutine[object, object, None], name: st
 
 
 async def _watch_broker(otp: Otp, connection: Connection, clock: Clock) -> None:
-    """A broker without memory that was restarted has another id: it is told everything again (decision 22)."""
+    """A broker with another id than last time has forgotten everything, or was wiped: it is told again (decision 22)."""
     while True:
         try:
             stated = await otp.meet_broker(await cluster_id(connection), clock())
@@ -118,6 +118,6 @@ async def _sweep_forever(otp: Otp, clock: Clock, seconds: float) -> None:
 
 def main() -> None:
     """Read the settings and run."""
-    settings = OtpSettings()
+    settings = load(OtpSettings)
     log.configure("otp", settings.log_level)
     uvloop.run(run(settings, utc_now))

@@ -6,6 +6,7 @@ import re
 import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -39,12 +40,11 @@ def world(keys: dict[str, PrivateKey], world: World) -> World:
 
 
 @pytest.fixture
-async def address(keys: dict[str, PrivateKey], valkey_url: str, own_kafka: str, tmp_path: Path) -> AsyncIterator[str]:
-    """A running otp; its log must hold no phone, code or handle, which the test checks."""
-    await ensure_topics(Connection(own_kafka, "test", ephemeral=True))
+def environment(keys: dict[str, PrivateKey], valkey_url: str, own_kafka: str) -> dict[str, str]:
+    """The variables of an otp on a free port."""
     port = ports.pick(None)
     peers = {f"{name}/a": b64encode(bytes(key.public_key)).decode() for name, key in keys.items()}
-    environment = {
+    return {
         "OTP_PORT": str(port),
         "OTP_KAFKA": own_kafka,
         "OTP_KAFKA_EPHEMERAL": "true",
@@ -54,21 +54,33 @@ async def address(keys: dict[str, PrivateKey], valkey_url: str, own_kafka: str, 
         "OTP_CODE_KEYS": json.dumps({"k1": b64encode(b"1" * 32).decode()}),
         "OTP_PUBLIC_URL": f"http://127.0.0.1:{port}",
     }
-    log = (tmp_path / "otp.log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.otp", cwd=ROOT, env=environment, stdout=log, stderr=log
-    )
-    try:
-        await _answers(f"http://127.0.0.1:{port}/ready", process, tmp_path / "otp.log")
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        async with asyncio.timeout(20):
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        log.close()
+
+
+@asynccontextmanager
+async def running(environment: dict[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An otp of its own process, which must end in order."""
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.otp", cwd=ROOT, env=environment, stdout=file, stderr=file
+        )
+        try:
+            yield process
+            process.terminate()
+            async with asyncio.timeout(20):
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+@pytest.fixture
+async def address(environment: dict[str, str], own_kafka: str, tmp_path: Path) -> AsyncIterator[str]:
+    """A running otp; its log must hold no phone, code or handle, which the test checks."""
+    await ensure_topics(Connection(own_kafka, "test", ephemeral=True))
+    async with running(environment, tmp_path / "otp.log") as process:
+        await _answers(f"{environment['OTP_PUBLIC_URL']}/ready", process, tmp_path / "otp.log")
+        yield environment["OTP_PUBLIC_URL"]
 
 
 async def _answers(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -118,3 +130,22 @@ async def test_from_a_recorded_appointment_to_a_verified_challenge(
         log = (tmp_path / "otp.log").read_text()
         assert sent.code not in log
         assert sent.handle not in log
+
+
+async def test_a_lasting_broker_is_watched_too_since_it_can_be_replaced(
+    environment: dict[str, str], world: World, own_kafka: str, tmp_path: Path
+) -> None:
+    await ensure_topics(Connection(own_kafka, "test", ephemeral=True))
+    lasting = {**environment, "OTP_KAFKA_EPHEMERAL": "false"}
+    async with running(lasting, tmp_path / "otp.log"), asyncio.timeout(30):
+        while await world.challenges.known_cluster() is None:  # noqa: ASYNC110 # the other process sets no event here
+            await asyncio.sleep(0.05)
+
+
+async def test_a_wrong_variable_is_a_sentence_and_no_traceback(environment: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.otp",
+        cwd=ROOT, env={**environment, "OTP_GUESSES": "9"}, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, said = await process.communicate()
+    assert (process.returncode, said.decode()) == (1, "OTP_GUESSES: Input should be less than or equal to 5\n")
