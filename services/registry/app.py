@@ -38,6 +38,7 @@ from shared.i18n import load
 from shared.lifecycle import Lifecycle, Wakeup
 from shared.phone import Fingerprinter
 from shared.seal import Sealer
+from shared.settings import load as load_settings
 from shared.telemetry import new_registry
 from shared.web import create_web, serving
 
@@ -186,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", action="store_true", help="bootstrap: one JSON object instead of two lines")
     asked = parser.parse_args(arguments)
-    settings = Settings()
+    settings = load_settings(Settings)
     log.configure("registry", settings.log_level)
     if asked.act == "migrate":
         from services.registry.migrations import migrate  # noqa: PLC0415 # Alembic is a third of the start and 20 MB

@@ -8,7 +8,6 @@ from functools import partial
 import structlog
 import uvloop
 from fastapi import FastAPI
-from pydantic import ValidationError
 
 from services.notifier.api import operator
 from services.notifier.api import telegram as telegram_api
@@ -35,6 +34,7 @@ from shared.bus import Broker, BusMetrics, BusUnavailable, Connection, Consumer
 from shared.clock import Clock, utc_now
 from shared.events import BULK, URGENT, Lane
 from shared.lifecycle import Lifecycle
+from shared.settings import load
 from shared.web import Probe, create_web, serving
 
 logger = structlog.get_logger(__name__)
@@ -133,14 +133,7 @@ async def _bus(consumers: Sequence[Consumer]) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve, or `migrate`; wrong settings end it with a sentence."""
-    try:
-        settings = Settings()
-    except ValidationError as wrong:
-        lines = (
-            f"NOTIFIER_{'_'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
-            for e in wrong.errors(include_input=False)
-        )
-        sys.exit("\n".join(lines))
+    settings = load(Settings)
     if list(arguments) == ["migrate"]:
         migrate(settings.database_url.get_secret_value())
         return

@@ -6,6 +6,7 @@ from base64 import b64encode
 import pytest
 from pydantic import ValidationError
 
+from services.registry.app import main
 from services.registry.settings import Settings
 
 KEY = b64encode(bytes(32)).decode()
@@ -51,3 +52,12 @@ def test_missing_short_and_garbled_keys_are_refused_without_showing_them(
     with pytest.raises(ValidationError) as raised:
         Settings()
     assert "c2hvcnQ=" not in str(raised.value)
+
+
+def test_a_process_says_in_a_sentence_what_is_wrong_with_its_settings(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("REGISTRY_PUBLIC_URL")
+    environment.setenv("REGISTRY_POOL_SIZE", "none")
+    with pytest.raises(SystemExit) as ended:
+        main(["migrate"])
+    lines = str(ended.value).splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["REGISTRY_PUBLIC_URL", "REGISTRY_POOL_SIZE"]
