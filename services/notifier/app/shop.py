@@ -1,12 +1,9 @@
 """What most parts are made from: stores, keys, the relay."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
 
 from services.notifier.relay import Relay, RelayMetrics
 from services.notifier.settings import Settings
@@ -21,6 +18,7 @@ from shared.lifecycle import Lifecycle, Tasks
 from shared.phone import Fingerprinter, normalise
 from shared.seal import Sealer
 from shared.telemetry import new_registry
+from shared.valkey import open_valkey
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Shop:
 async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecycle) -> Shop:
     """Stores, keys and the relay, running."""
     registry = new_registry()
-    valkey = await life.enter(_valkey(settings.valkey_url.get_secret_value()))
+    valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value(), name="boothline-notifier"))
     database = await life.enter(Database(settings.database_url.get_secret_value()))
     producer = await life.enter(Producer(bus))
     metrics = RelayMetrics(registry)
@@ -76,15 +74,6 @@ async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecyc
         relay=relay,
         background=background,
     )
-
-
-@asynccontextmanager
-async def _valkey(url: str) -> AsyncIterator[Redis]:
-    client = Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 async def _cluster(bus: Broker) -> str:

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from shared.clock import Clock
-from shared.errors import Unavailable
 from shared.events import Lane
+from shared.valkey import Valkey, valkey_errors
 
 SCRIPT = (Path(__file__).parent / "lua" / "pace.lua").read_text(encoding="utf-8")
 
@@ -20,13 +17,6 @@ SECOND = 1_001
 MINUTE = 60_001
 QUEUED_SECONDS = 1.0
 """What a caller is told that waited in vain behind others of its lane."""
-
-
-class PacingUnavailable(Unavailable):
-    """Valkey does not answer, so nobody knows how many were sent: nothing is."""
-
-    code = "pacing_unavailable"
-    alarm = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +37,10 @@ class Limit:
 
 
 class Pacing:
-    """Places under the limits. A waiting caller holds no place, so an urgent message never waits behind bulk ones."""
+    """Places under the limits. A waiting caller holds no place, so an urgent message never waits behind bulk ones.
+    While Valkey does not answer nobody knows how many were sent, so nothing is."""
 
-    def __init__(self, valkey: Redis, limits: Mapping[str, Limit], clock: Clock) -> None:
+    def __init__(self, valkey: Valkey, limits: Mapping[str, Limit], clock: Clock) -> None:
         """`limits` by credential; see `allow`."""
         self._valkey = valkey
         self._limits = dict(limits)
@@ -66,7 +57,7 @@ class Pacing:
     ) -> float:
         """Wait for a place, at most `at_most` seconds. Returns 0.0 when it is granted, else the seconds after which
         asking again makes sense. Callers of one lane take turns: only the first asks Valkey. Raises
-        PacingUnavailable."""
+        ValkeyUnavailable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + at_most
         head = self._heads[credential, lane]
@@ -88,21 +79,17 @@ class Pacing:
             await asyncio.sleep(wait)  # the chat's own limit: others go first meanwhile
 
     async def pause(self, credential: str, seconds: float) -> None:
-        """Nobody sends by `credential` for that long; a longer pause in force stays. Raises PacingUnavailable."""
+        """Nobody sends by `credential` for that long; a longer pause in force stays. Raises ValkeyUnavailable."""
         until = self._now() + round(seconds * 1000)
         key = f"pace:{{{credential}}}:until"
-        try:
+        with valkey_errors():
             if int(await self._valkey.get(key) or 0) < until:
                 await self._valkey.set(key, until, px=round(seconds * 1000) + 60_000)
-        except (RedisError, OSError) as error:
-            raise PacingUnavailable from error
 
     async def probe(self) -> None:
         """For /ready."""
-        try:
+        with valkey_errors():
             await self._valkey.ping()
-        except (RedisError, OSError) as error:
-            raise PacingUnavailable from error
 
     async def _ask(self, credential: str, chat: str | None, lane: Lane, cost: int) -> tuple[float, bool]:
         """Seconds to wait (0.0: granted), and whether it is the chat's own limit that says no."""
@@ -120,10 +107,8 @@ class Pacing:
             if group and limit.group_per_minute:
                 keys.append(f"{stem}:group:{chat}")
                 arguments += [limit.group_per_minute, MINUTE, 0]
-        try:
+        with valkey_errors():
             wait, which = await self._script(keys=keys, args=arguments)
-        except (RedisError, OSError) as error:
-            raise PacingUnavailable from error
         return int(wait) / 1000, int(which) > 1
 
     def _now(self) -> int:

@@ -10,8 +10,9 @@ import orjson
 from services.otp.domain.challenge import Answer, DeliveryStatus, Glimpse, Opening, Place, Proof, Reply
 from services.otp.domain.codes import Candidate
 from services.otp.domain.policy import milliseconds, moment_of
-from services.otp.store.scripts import Scripts, Valkey, valkey_errors
+from services.otp.store.scripts import Scripts
 from shared.events import Fingerprints, Outcome, Result
+from shared.valkey import Valkey, valkey_errors
 
 Json = dict[str, Any]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.otp.store.scripts import BLOCK, Scripts, Valkey, valkey_errors
+from services.otp.store.scripts import Scripts
+from shared.valkey import BLOCK, Valkey, valkey_errors
 
 STREAM = "otp:outbox"
 GROUP = "relay"

@@ -11,8 +11,9 @@ from random import Random  # noqa: TID251 # a seeded simulation
 import pytest
 from redis.asyncio import Redis
 
-from services.notifier.store.pacing import Limit, Pacing, PacingUnavailable
+from services.notifier.store.pacing import Limit, Pacing
 from shared.events import Lane
+from shared.valkey import ValkeyUnavailable
 from tests.integration.notifier.engine import Hand
 
 ROOT = Path(__file__).parents[3]
@@ -161,5 +162,5 @@ async def test_no_key_stays_for_ever(valkey: Redis) -> None:
 async def test_without_valkey_nothing_is_granted() -> None:
     async with Redis.from_url("redis://127.0.0.1:1/0", socket_connect_timeout=1) as nobody:
         pacing = Pacing(nobody, {"c": Limit(10)}, Hand())
-        with pytest.raises(PacingUnavailable):
+        with pytest.raises(ValkeyUnavailable):
             await pacing.acquire("c", None, Lane.URGENT)

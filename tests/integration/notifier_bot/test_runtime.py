@@ -266,7 +266,7 @@ async def _ready(w: World) -> bool:
 
 
 async def _put_off(w: World) -> bool:
-    return bool(await w.rows("SELECT 1 FROM telegram_answer WHERE error = 'pacing_unavailable'"))
+    return bool(await w.rows("SELECT 1 FROM telegram_answer WHERE error = 'valkey_unavailable'"))
 
 
 async def test_b36_the_token_is_in_no_log_line(bare: World) -> None:

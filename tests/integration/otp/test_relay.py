@@ -12,11 +12,11 @@ from services.otp.domain.policy import Policy
 from services.otp.relay import Composer, Relay, RelayMetrics
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from services.otp.store import outbox as outbox_module
-from services.otp.store.scripts import ValkeyUnavailable
 from shared.bus import BusUnavailable, Unpublishable
 from shared.events import ChallengeOpened, Event, MessageRequested, Record, decode
 from shared.lifecycle import Tasks
 from shared.telemetry import continue_trace, current_trace
+from shared.valkey import ValkeyUnavailable
 from tests.integration.otp.world import World, wrong_code
 
 
