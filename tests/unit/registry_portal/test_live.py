@@ -1,7 +1,7 @@
 """The hub of live pages: each component drawn once, late pages brought up to date, slow ones told to reload."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from services.registry.api.live.hub import REPLAY, SPEAK, STREAMS_OF_A_SESSION, 
 from services.registry.api.live.streams import QUEUE, Stream, frame, reload
 from services.registry.api.portal.topics import Below, Committee, Topic
 from services.registry.domain.portal import START, Change, Cursor
+from shared.errors import NotFound
 from shared.events import Language
 from shared.lifecycle import Tasks, Wakeup
 
@@ -54,10 +55,17 @@ class Draws:
 
     def __init__(self) -> None:
         self.drawn: list[tuple[Topic, Language, int, int]] = []
+        self.broken: Topic | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def fragments(
         self, topic: Topic, language: Language, changes: Sequence[Change], spoken: Sequence[Change]
     ) -> Sequence[bytes]:
+        if topic == self.broken:
+            raise NotFound
+        if meanwhile := self.meanwhile:
+            self.meanwhile = None
+            await meanwhile()
         self.drawn.append((topic, language, len(changes), len(spoken)))
         return [b"<p>drawn</p>"]
 
@@ -136,6 +144,30 @@ async def test_a_page_that_was_away_gets_what_it_missed_in_one_drawing(bench: Be
     assert waiting(stream) == [frame(last.cursor, [b"<p>drawn</p>"])]
     await bench.tick()
     assert waiting(stream) == []
+
+
+async def test_what_was_missed_comes_before_what_happened_while_it_was_drawn(bench: Bench) -> None:
+    """The drawing may be older than the frame that was queued meanwhile, and must not replace it."""
+    seen, missed = bench.reads.add(), bench.reads.add()
+    newer: list[Change] = []
+
+    async def meanwhile() -> None:
+        newer.append(bench.reads.add())
+        await bench.tick()
+
+    bench.draws.meanwhile = meanwhile
+    stream = await bench.open(after=seen.cursor)
+    drawn = [b"<p>drawn</p>"]
+    assert waiting(stream) == [frame(missed.cursor, drawn), frame(newer[0].cursor, drawn)]
+
+
+async def test_a_page_that_cannot_be_drawn_ends_and_keeps_no_other_from_its_changes(bench: Bench) -> None:
+    broken, sound = await bench.open(COVERAGE), await bench.open()
+    bench.draws.broken = COVERAGE
+    change = bench.reads.add()
+    await bench.tick()
+    assert waiting(broken) == [None]
+    assert waiting(sound) == [frame(change.cursor, [b"<p>drawn</p>"])]
 
 
 async def test_a_page_that_missed_nothing_of_its_own_is_left_alone(bench: Bench) -> None:

@@ -147,7 +147,7 @@ class Hub:
             stream.put(reload(self._position), self._position)
         elif concerned:
             drawn = await self._draw.fragments(group.topic, group.language, concerned, concerned)
-            stream.put(frame(max(self._position, missed[-1].cursor), drawn), self._position)
+            stream.put_before(frame(missed[-1].cursor, drawn), self._position)
 
     async def _run(self) -> None:
         while True:
@@ -168,7 +168,13 @@ class Hub:
         if changes:
             self._position = changes[-1].cursor
         for group in list(self._groups.values()):
-            await self._feed(group)
+            try:
+                await self._feed(group)
+            except Unavailable:
+                raise
+            except Exception:  # what is wrong with one page keeps no other page from its changes
+                log.exception("a live page cannot be drawn")
+                self._end(group)
         await self._close_revoked()
         if len(changes) == REPLAY:
             self._wakeup.wake()
@@ -197,6 +203,13 @@ class Hub:
     def _send(self, group: Group, data: bytes) -> None:
         for stream in group.streams:
             stream.put(data, self._position)
+
+    def _end(self, group: Group) -> None:
+        """Close the group's streams: their pages connect anew, and are told there what is wrong."""
+        group.waiting.clear()
+        group.unspoken.clear()
+        for stream in group.streams:
+            stream.put(None, self._position)
 
     async def _close_revoked(self) -> None:
         now = self._monotonic()

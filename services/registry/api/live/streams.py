@@ -42,6 +42,12 @@ class Stream:
                 return
         self.queue.put_nowait(item)
 
+    def put_before(self, item: bytes, cursor: Cursor) -> None:
+        """Queue a frame ahead of those that were queued while it was drawn: they may be newer than it."""
+        later = [self.queue.get_nowait() for _ in range(self.queue.qsize())]
+        for one in (item, *later):
+            self.put(one, cursor)
+
 
 @dataclass(eq=False, slots=True)
 class Group:
