@@ -7,6 +7,8 @@ SHELL := /bin/sh
 
 PY := .venv/bin/python
 READY := .venv/.ready
+# Tests wait more than they compute: three at a time keep two cores busy.
+JOBS ?= 3
 # The launcher dies with make, and everything that it starts dies with the launcher.
 LAUNCH := exec $(PY) -I -S stack/leash.py $$PPID 15 -1 $(PY) -m stack
 
@@ -34,11 +36,11 @@ sign-in: $(READY) ## print another one-time link to the portal of what is runnin
 
 .PHONY: test
 test: $(READY) ## the default test suite, under 5 minutes (ARGS="-k word": only some)
-	@$(PY) -m pytest -m "not slow" $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadgroup $(ARGS)
 
-.PHONY: test-all
-test-all: $(READY) ## the default suite and the slow ones (kill, canary, clients)
-	@$(PY) -m pytest $(ARGS)
+.PHONY: test-slow
+test-slow: $(READY) ## kills, canary, fresh clones, long chaos: one after the other, some 15 minutes
+	@$(PY) -m pytest -m slow $(ARGS)
 
 .PHONY: check
 check: $(READY) ## lint, format, types, import contracts
@@ -51,6 +53,14 @@ check: $(READY) ## lint, format, types, import contracts
 format: $(READY) ## rewrite the code as the formatter wants it
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
+
+.PHONY: vendor
+vendor: $(READY) ## fetch the vendored scripts again and compare their hashes (needs npm)
+	@$(PY) -m stack.vendor
+
+.PHONY: secrets
+secrets: $(READY) ## write a fresh .env with every secret that docker-compose.yml asks for
+	@$(PY) -m stack secrets
 
 .PHONY: fixture
 fixture: $(READY) ## write a made-up state of BOOTHS booths (default 500) to .run/fixture

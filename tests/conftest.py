@@ -154,9 +154,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Runs quick tests first, the slow ones last, and leaves out the browser tests where there is no Chromium."""
+    """Runs quick tests first, the slow ones last, and leaves out the browser tests where there is no Chromium.
+    A file stays on one of the parallel workers, and all end-to-end tests share one: they share a running system."""
     items.sort(key=_order)
+    for item in items:
+        group = "e2e" if "e2e" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
     if config.getoption("--no-skips") or ServersUnderTest().chromium.exists():
         return
     for item in items:

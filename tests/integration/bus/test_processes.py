@@ -17,6 +17,7 @@ async def _publish(producer: Producer, count: int) -> set[str]:
     return {f"{event.subject} {event.version}" for event in events}
 
 
+@pytest.mark.slow
 async def test_invariant_03_a_kill_between_effect_and_commit_repeats_but_loses_nothing(
     producer: Producer, listeners: Listeners
 ) -> None:

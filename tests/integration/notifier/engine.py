@@ -193,7 +193,7 @@ class Engine:
         return
 
 
-async def until(question: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> Any:
+async def until(question: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """The first answer that is something."""
     async with asyncio.timeout(seconds):
         while not (answer := await question()):  # noqa: ASYNC110 # rows of a database raise no event

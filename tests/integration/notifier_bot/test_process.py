@@ -134,6 +134,7 @@ async def replies(connection: Connection) -> list[ReplyReceived]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 async def test_a_person_links_and_confirms_while_the_notifier_is_killed_and_started_again(world: World) -> None:
     async with aiohttp.ClientSession() as world.http, Producer(world.connection) as producer:
         event = world.asking.invitation(PHONE)

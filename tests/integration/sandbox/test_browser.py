@@ -68,7 +68,11 @@ def live(page: Page, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("language", "width", "scheme"),
-    [("hi", 320, "light"), ("en", 360, "dark"), ("hi", 1280, "dark")],
+    [
+        ("hi", 320, "light"),
+        pytest.param("en", 360, "dark", marks=pytest.mark.slow),
+        pytest.param("hi", 1280, "dark", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.usefixtures("busy")
 def test_pages_are_accessible_and_do_not_scroll_sideways(

@@ -86,7 +86,7 @@ def test_no_password_or_key_has_a_value_of_its_own(services: Services) -> None:
                 assert ":-" not in value, f"{name}: {variable}"
 
 
-@pytest.mark.parametrize("name", [*SETTINGS, *SERVERS, "migrate-registry", "migrate-notifier"])
+@pytest.mark.parametrize("name", [*SETTINGS, *sorted(SERVERS), "migrate-registry", "migrate-notifier"])
 def test_nothing_starts_without_its_secrets(services: Services, name: str) -> None:
     with pytest.raises(Missing):
         environment(services[name], {})
