@@ -36,6 +36,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def _peers(value: dict[str, str]) -> dict[str, str]:
+    for needed in ("registry", "notifier"):
+        if not any(name.startswith(f"{needed}/") for name in value):
+            raise ValueError(f"there is no key of {needed}")
+    return value
+
+
 TelegramLink = Annotated[HttpUrl, UrlConstraints(allowed_schemes=["https", "http"])]
 
 
@@ -45,6 +52,8 @@ class OtpSettings(ServiceSettings):
     model_config = settings_of("OTP_")
 
     port: int = Field(default=8200, ge=0, le=65535)
+    seal_peers: Annotated[dict[str, str], AfterValidator(_peers)]
+    """Without the notifier's key no message could be sealed, and each would be set aside."""
     valkey_url: SecretStr
     """redis://[:password@]host:port/db: one primary (the scripts touch keys of several slots)."""
     code_keys: Annotated[dict[str, SecretStr], AfterValidator(_keys)]

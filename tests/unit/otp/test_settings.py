@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from services.otp.settings import OtpSettings
 
 KEY = b64encode(b"k" * 32).decode()
+PUBLIC = b64encode(b"p" * 32).decode()
 GOOD: dict[str, Any] = {
     "kafka": "127.0.0.1:9092",
     "seal_key": f"a:{KEY}",
-    "seal_peers": {},
+    "seal_peers": {"registry/a": PUBLIC, "notifier/a": PUBLIC},
     "valkey_url": "redis://:secret@127.0.0.1:6379/0",
     "code_keys": {"k1": KEY},
     "public_url": "https://c.example.org/",
@@ -43,6 +44,8 @@ def test_the_defaults_are_the_rules() -> None:
         {"code_keys": {"k1": "c2hvcnQ="}},
         {"code_keys": {"k1": "not base64!"}},
         {"operator_key": "short"},
+        {"seal_peers": {"registry/a": PUBLIC}},
+        {"seal_peers": {"notifier/a": PUBLIC}},
         {"telegram_link_base": "ftp://t.me/bot"},
     ],
 )
