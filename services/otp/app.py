@@ -94,7 +94,7 @@ async def _running(tasks: Tasks, work: Coroutine[object, object, None], name: st
 
 
 async def _watch_broker(otp: Otp, connection: Connection, clock: Clock) -> None:
-    """A broker with another id than last time has forgotten everything, or was wiped: it is told again (decision 22)."""
+    """A broker with another id than last time knows nothing of what was said: it is told again (decision 22)."""
     while True:
         try:
             stated = await otp.meet_broker(await cluster_id(connection), clock())

@@ -132,8 +132,10 @@ local function is_free(candidate, siblings)
 end
 
 -- A new code: the first candidate that no other open challenge of this phone has. 'stale': candidates of another n.
+-- No candidates at all: the challenge's key is retired, and waiting does not bring it back.
 local function renew(c)
-  if not P.candidates or not P.candidates[1] or P.candidates[1].n ~= c.n + 1 then return 'stale' end
+  if not P.candidates[1] then return 'limit' end
+  if P.candidates[1].n ~= c.n + 1 then return 'stale' end
   local siblings = {}
   for _, other in ipairs(open_challenges(fingerprints_of(c))) do
     if other.id ~= c.id then table.insert(siblings, other) end

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.otp.domain.challenge import Moved, StepFailed
+from services.otp.domain.challenge import StepFailed
 from shared import ids
 from shared.errors import Retry
 from shared.events import (
@@ -15,6 +15,7 @@ from shared.events import (
     DeliveryUnknown,
     MessageRequested,
     Reason,
+    Result,
 )
 from shared.events.notifier import DeliveryEvent
 from tests.integration.otp.world import World, fingerprint, only
@@ -218,9 +219,19 @@ async def test_a_retired_code_key_sends_nothing_and_stops_nobody(world: World) -
     world.later(hours=1)
     assert await world.otp.sweep(world.now) >= 0
     assert await world.otp.sweep(world.now) == 0
-    with pytest.raises(Moved):
-        await world.otp.ask(sent.handle, "form", world.now)
+    assert (await world.otp.ask(sent.handle, "form", world.now)).result == "limit"
     assert await world.published() == []
+
+
+async def test_a_tap_for_a_challenge_whose_key_is_retired_is_answered_and_holds_up_no_conversation(
+    world: World,
+) -> None:
+    sent = await world.opened()
+    world.use_keys({"k2": b"2" * 32})
+    world.later(hours=1)
+    assert sent.event.challenge_id
+    (outcome,) = await world.otp.judge(world.tap("resend", sent.event.challenge_id), world.now)
+    assert (outcome.result, outcome.retry_at) == (Result.LIMIT, None)
 
 
 async def test_a_due_item_that_fails_holds_up_no_other(world: World) -> None:
