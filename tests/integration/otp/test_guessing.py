@@ -156,6 +156,20 @@ async def test_a_form_sent_twice_is_charged_once(world: World) -> None:
     assert glimpse.guesses_left == 4
 
 
+async def test_an_old_form_with_another_code_is_another_guess(world: World) -> None:
+    """Some browsers show the old form, with its id, when a person goes back to correct the code."""
+    sent = await world.opened()
+    assert sent.code
+    request = str(ids.new_id())
+    assert await guess(world, sent, wrong_code(sent.code, 1), request) == "wrong"
+    assert await guess(world, sent, wrong_code(sent.code, 2), request) == "wrong"
+    glimpse = await world.otp.view(sent.handle, "", world.now)
+    assert glimpse is not None
+    assert glimpse.guesses_left == 3
+    assert await guess(world, sent, sent.code, request) == "verified"
+    assert await guess(world, sent, wrong_code(sent.code, 1), request) == "verified"
+
+
 async def test_a_code_is_good_for_its_own_challenge_alone(world: World) -> None:
     sent = [await world.opened(phone=f"+91555000{number:04}") for number in range(5)]
     for target in sent[:4]:
