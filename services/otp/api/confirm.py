@@ -18,7 +18,7 @@ from services.otp.domain.page import step
 from services.otp.domain.policy import NOTICE_VERSION
 from services.otp.service import Otp
 from shared.clock import Clock
-from shared.errors import Unavailable
+from shared.errors import Failure
 from shared.events import Language
 from shared.i18n import LANGUAGES
 
@@ -71,7 +71,9 @@ class Confirm:
         """The page, or in its place one that says that it did not work and can send the same form again."""
         try:
             return await page
-        except Unavailable as failure:
+        except Failure as failure:
+            if failure.status < 500:
+                raise
             log.warning("page failed", error_code=failure.code)
             headers = {"retry-after": str(max(1, round(failure.retry_after or 5)))}
             values = {"handle": handle, "form": form, "act": act, "query": ""}

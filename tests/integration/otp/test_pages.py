@@ -239,6 +239,8 @@ FOREIGN = [
     {"sec-fetch-site": "same-site"},
     {"origin": "https://evil.example.org"},
     {"origin": "null"},
+    {"origin": "null", "referer": "https://c.example.org/"},
+    {"referer": "https://evil.example.org/c.example.org"},
     {},
 ]
 
@@ -257,7 +259,13 @@ async def test_a_form_of_another_site_changes_nothing(world: World, headers: dic
 
 
 @pytest.mark.parametrize(
-    "headers", [{"sec-fetch-site": "none"}, {"origin": "https://c.example.org"}, {"sec-fetch-site": "same-origin"}]
+    "headers",
+    [
+        {"sec-fetch-site": "none"},
+        {"origin": "https://c.example.org"},
+        {"sec-fetch-site": "same-origin"},
+        {"referer": "https://c.example.org/c/some-handle"},
+    ],
 )
 async def test_our_own_form_is_taken_from_old_browsers_too(world: World, headers: dict[str, str]) -> None:
     sent = await world.opened()
@@ -344,6 +352,16 @@ async def test_without_valkey_the_page_keeps_what_was_typed_and_offers_to_send_i
             asked = await browser.post(f"/c/{UNKNOWN}/code", data={})
             assert asked.status_code == 503
             assert (await browser.get("/ready")).status_code == 503
+
+
+async def test_a_fault_of_ours_is_a_page_too(world: World) -> None:
+    sent = await world.opened()
+    (challenge,) = [key async for key in world.valkey.scan_iter("otp:challenge:*")]
+    await world.valkey.hset(challenge, "page", "s1.registry/a.otp/a.AAAA")
+    async with world.browser() as browser:
+        page = await browser.get(f"/c/{sent.handle}?lang=en")
+    assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert "This did not work" in page.text
 
 
 async def test_a_body_of_10_megabytes_is_refused(world: World) -> None:
