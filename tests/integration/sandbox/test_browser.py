@@ -116,13 +116,13 @@ def test_an_sms_appears_without_reload_and_does_not_disturb_what_is_typed(page: 
     box = page.get_by_placeholder("जवाब")
     box.fill("4821")
     busy.sms(RAVI, "दूसरा संदेश")
-    expect(page.get_by_text("दूसरा संदेश")).to_be_visible(timeout=2000)
+    expect(page.get_by_text("दूसरा संदेश")).to_be_visible(timeout=15000)
     expect(box).to_have_value("4821")
     expect(box).to_be_focused()
     box.press("End")
     box.press_sequentially("07")
     box.press("Enter")
-    expect(page.locator(".msg.me")).to_contain_text("482107", timeout=2000)
+    expect(page.locator(".msg.me")).to_contain_text("482107", timeout=15000)
     expect(box).to_have_value("")
     assert busy.control(f"/phones/{RAVI}/sms", "GET")["messages"][-1]["body"] == "482107"
 
@@ -132,7 +132,7 @@ def test_the_chat_is_worked_by_taps_without_leaving_the_page(page: Page, busy: C
     page.evaluate("window.stayed = true")
     page.get_by_text("📱 नंबर साझा करें").click()
     page.get_by_role("button", name="मेरा नंबर भेजें").click()
-    expect(page.locator(".msg.me").last).to_contain_text("संपर्क", timeout=2000)
+    expect(page.locator(".msg.me").last).to_contain_text("संपर्क", timeout=15000)
     expect(page.get_by_text("📱 नंबर साझा करें")).to_have_count(0)
     page.get_by_role("button", name="✓ हाँ").click()
     found = busy.control("/wait?kind=call&method=post&timeout=0", "GET")
@@ -141,7 +141,7 @@ def test_the_chat_is_worked_by_taps_without_leaving_the_page(page: Page, busy: C
     while "callback_query" not in update:
         update = busy.bot("getUpdates", offset=update["update_id"] + 1, timeout=5)["result"][-1]
     busy.bot("answerCallbackQuery", callback_query_id=update["callback_query"]["id"], text="हो गया ✓")
-    expect(page.get_by_text("हो गया ✓")).to_be_visible(timeout=2000)
+    expect(page.get_by_text("हो गया ✓")).to_be_visible(timeout=15000)
     assert page.evaluate("window.stayed") is True
 
 
@@ -149,7 +149,7 @@ def test_a_busy_page_says_that_there_is_more_instead_of_moving(page: Page, busy:
     live(page, "/")
     expect(page.locator(".news")).to_be_hidden()
     busy.sms("+915550008888", "to another stranger")
-    expect(page.locator(".news")).to_be_visible(timeout=2000)
+    expect(page.locator(".news")).to_be_visible(timeout=15000)
 
 
 def test_without_the_server_the_page_says_so_and_keeps_what_was_typed(page: Page, busy: Client) -> None:
