@@ -267,11 +267,11 @@ class Imports(Protocol):
     async def add(self, job: Job, principal: Principal) -> None:
         """A new job."""
 
-    async def get(self, organisation_id: UUID, job_id: UUID) -> Job | None:
-        """The job."""
+    async def get(self, principal: Principal, job_id: UUID) -> Job | None:
+        """The job, if this principal may see it."""
 
-    async def recent(self, organisation_id: UUID, limit: int) -> Sequence[Job]:
-        """The newest jobs."""
+    async def recent(self, principal: Principal, limit: int) -> Sequence[Job]:
+        """The newest jobs that this principal may see."""
 
     async def read_as(self, job_id: UUID, header: Header) -> None:
         """Keep how the file was read."""

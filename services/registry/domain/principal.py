@@ -28,6 +28,12 @@ class Principal:
     unit_id: UUID | None = None
     """Scope: this unit and everything below; None: the whole organisation."""
 
+    @property
+    def only_own(self) -> UUID | None:
+        """Whose imports this principal sees: rejected rows name people and phones of any unit, so that who has a part
+        of the organisation sees their own (this account) alone. None: all."""
+        return None if self.unit_id is None else self.account_id
+
     def may(self, permission: Permission) -> bool:
         """Whether this is allowed."""
         return permission in self.permissions

@@ -5,14 +5,15 @@ INSERT INTO import_job (id, organisation_id, kind, preset, state, total_bytes, a
 VALUES ($1, $2, $3, $4, 'running', $5, $6, $7, $7);
 
 -- name: job
+-- $3: of this account only; NULL: of the whole organisation.
 SELECT id, kind, preset, state, problem, problem_details, encoding, columns, total_bytes, bytes, rows, accepted,
        unchanged, rejected, created_at, finished_at
-FROM import_job WHERE id = $2 AND organisation_id = $1;
+FROM import_job WHERE id = $2 AND organisation_id = $1 AND ($3::uuid IS NULL OR account_id = $3);
 
 -- name: jobs
 SELECT id, kind, preset, state, problem, problem_details, encoding, columns, total_bytes, bytes, rows, accepted,
        unchanged, rejected, created_at, finished_at
-FROM import_job WHERE organisation_id = $1 ORDER BY created_at DESC LIMIT $2;
+FROM import_job WHERE organisation_id = $1 AND ($3::uuid IS NULL OR account_id = $3) ORDER BY created_at DESC LIMIT $2;
 
 -- name: progress
 UPDATE import_job SET bytes = $2, rows = $3, accepted = $4, unchanged = $5, rejected = $6, seen_at = $7 WHERE id = $1;

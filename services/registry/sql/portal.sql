@@ -148,6 +148,12 @@ JOIN post ON post.organisation_id = appointment.organisation_id AND post.level =
 WHERE appointment.id = $1 AND appointment.organisation_id = $2
   AND ($3::uuid IS NULL OR EXISTS (SELECT FROM lineage WHERE lineage.unit_id = unit.id AND above_id = $3));
 
+-- name: portal_import
+-- $3: of this account only; NULL: of the whole organisation.
+SELECT EXISTS (
+    SELECT FROM import_job WHERE id = $2 AND organisation_id = $1 AND ($3::uuid IS NULL OR account_id = $3)
+);
+
 -- name: portal_timeline
 SELECT kind, at, cycle, details FROM timeline WHERE appointment_id = $1 ORDER BY at, id;
 

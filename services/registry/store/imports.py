@@ -26,14 +26,15 @@ class ImportRows:
             principal.account_id, job.created_at,
         )  # fmt: skip
 
-    async def get(self, organisation_id: UUID, job_id: UUID) -> Job | None:
-        """The job."""
-        row = await self._rows.one("job", organisation_id, job_id)
+    async def get(self, principal: Principal, job_id: UUID) -> Job | None:
+        """The job, if this principal may see it."""
+        row = await self._rows.one("job", principal.organisation_id, job_id, principal.only_own)
         return _job(row) if row else None
 
-    async def recent(self, organisation_id: UUID, limit: int) -> Sequence[Job]:
-        """The newest jobs."""
-        return [_job(row) for row in await self._rows.all("jobs", organisation_id, limit)]
+    async def recent(self, principal: Principal, limit: int) -> Sequence[Job]:
+        """The newest jobs that this principal may see."""
+        rows = await self._rows.all("jobs", principal.organisation_id, limit, principal.only_own)
+        return [_job(row) for row in rows]
 
     async def read_as(self, job_id: UUID, header: Header) -> None:
         """Keep how the file was read."""

@@ -149,6 +149,10 @@ class Snapshot:
         row = await self._rows.one("portal_appointment", appointment_id, organisation_id, scope)
         return _course(row) if row else None
 
+    async def may_see_import(self, principal: Principal, job_id: UUID) -> bool:
+        """Whether there is such an import, and this principal may see it."""
+        return bool(await self._rows.value("portal_import", principal.organisation_id, job_id, principal.only_own))
+
     async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
         """What happened to an appointment, oldest first."""
         rows = await self._rows.all("portal_timeline", appointment_id)

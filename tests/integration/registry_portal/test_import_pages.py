@@ -96,6 +96,32 @@ async def test_an_import_of_nobody_knows_whom_is_not_there(client: httpx.AsyncCl
         assert (await client.get(f"{path}/rejects.csv")).status_code == 404
 
 
+async def test_who_has_a_part_of_the_organisation_sees_own_imports_alone(
+    portal: FastAPI, world: World, client: httpx.AsyncClient
+) -> None:
+    """Rejected rows hold names and phones of any unit."""
+    job = await world.add_import()
+    other = f"/imports/{job}"
+    assert "155" in (await client.get(f"{other}/rejects.csv")).text
+    await world.rows(
+        "UPDATE account SET unit_id = (SELECT id FROM unit WHERE code = 'mp-bhopal') WHERE name = $1 RETURNING id",
+        RECORDER,
+    )
+    async with stranger(portal, language="en") as bhopal:
+        await bhopal.post("/sign-in", data={"token": await world.sign_in_token(RECORDER)})
+        for path in (other, f"{other}/rejects.csv", f"/live?import={job}&after=0-0"):
+            assert (await bhopal.get(path)).status_code == 404, path
+        assert other not in (await bhopal.get("/imports")).text
+        own = (await upload(bhopal, f"{HEADER}\nnowhere,member,,Ram,+91 55512 00009,2026-11,hi\n")).headers["location"]
+        assert "There is no unit nowhere" in await finished(bhopal, own)
+        assert "55512 00009" in (await bhopal.get(f"{own}/rejects.csv")).text
+
+
+async def test_a_stream_of_an_import_that_is_not_there_is_not_opened(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/live?import=01900000-0000-7000-8000-000000000001&after=0-0")
+    assert answer.status_code == 404
+
+
 async def test_importing_needs_its_permission(portal: FastAPI, world: World) -> None:
     await world.rows("UPDATE account SET permissions = '{read}' WHERE name = $1 RETURNING id", RECORDER)
     async with stranger(portal) as reader:

@@ -188,7 +188,7 @@ async def find_topic(snapshot: Snapshot, principal: Principal, query: Mapping[st
     if "coverage" in query:
         return Below(organisation, principal.unit_id)
     if (job_id := _id(query.get("import"))) and principal.may(Permission.IMPORT):
-        return Import(job_id, principal)
+        return Import(job_id, principal) if await snapshot.may_see_import(principal, job_id) else None
     if appointment_id := _id(query.get("appointment")):
         found = await snapshot.course(organisation, appointment_id, principal.unit_id)
         return Appointment(organisation, appointment_id, principal) if found else None

@@ -102,21 +102,21 @@ class Importing:
 
     async def show(self, principal: Principal, job_id: UUID) -> JobView:
         """A job and its rejects by code. A job whose process died is failed from now on. Raises NotPermitted,
-        NoSuchImport."""
+        NoSuchImport: also for another's, unless the principal sees the whole organisation."""
         principal.require(Permission.IMPORT)
         now = self._clock()
         async with self._store.transaction() as work:
             await work.imports.abandon(now - SILENT, now)
-            job = await work.imports.get(principal.organisation_id, job_id)
+            job = await work.imports.get(principal, job_id)
             if job is None:
                 raise NoSuchImport
             return JobView(job, await work.imports.reject_counts(job_id))
 
     async def recent(self, principal: Principal, limit: int = 20) -> Sequence[Job]:
-        """The newest jobs. Raises NotPermitted."""
+        """The newest jobs that the principal may see. Raises NotPermitted."""
         principal.require(Permission.IMPORT)
         async with self._store.transaction() as work:
-            return await work.imports.recent(principal.organisation_id, limit)
+            return await work.imports.recent(principal, limit)
 
     def columns(self, job: Job) -> Sequence[str]:
         """The columns of the job's reject file: those of the upload."""
