@@ -121,7 +121,7 @@ class Ledger:
             for settlement in written:
                 if settlement.suppress:
                     await rows.suppress(db, settlement.message.prints, "provider", now)
-            await apply_parked(db, [s for s in written if s.state is State.ACCEPTED], now)
+            await apply_parked(db, written, now)
         return [s.message.id in versions for s in settlements]
 
     async def links(self, prints: Collection[str]) -> list[Link]:

@@ -89,17 +89,18 @@ class Afterwards:
             return await _apply(db, message, message.state, receipts, now)
 
 
-async def apply_parked(db: Connection, accepted: Sequence[Settlement], now: datetime) -> None:
-    """Apply receipts that were earlier than the answer to the send, in the transaction that writes the answer."""
-    if not accepted:
+async def apply_parked(db: Connection, settled: Sequence[Settlement], now: datetime) -> None:
+    """Apply receipts that were earlier than the outcome of their try, in the transaction that writes the outcome:
+    an acceptance, or the doubt of a call whose answer never came."""
+    tried = [s for s in settled if s.state in {State.ACCEPTED, State.UNKNOWN}]
+    if not tried:
         return
-    parked = await db.fetch(PARKED_OF, [s.message.id for s in accepted], [s.message.tries for s in accepted])
+    parked = await db.fetch(PARKED_OF, [s.message.id for s in tried], [s.message.tries for s in tried])
     early = {row["message_id"] for row in parked}
-    for settlement in accepted:
+    for settlement in tried:
         if settlement.message.id in early:
             receipts = [_receipt(row) for row in parked if row["message_id"] == settlement.message.id]
-            message = _accepted(settlement)
-            await _apply(db, message, State.ACCEPTED, receipts, now)
+            await _apply(db, _sent(settlement), settlement.state, receipts, now)
 
 
 async def _apply(
@@ -127,6 +128,5 @@ def _receipt(row: Any) -> Receipt:
     return Receipt(row["try"], ReceiptStatus(row["status"]), Reason(row["code"]) if row["code"] else None)
 
 
-def _accepted(settlement: Settlement) -> Message:
-    message = settlement.message
-    return replace(message, channel=settlement.channel, provider=settlement.provider, state=State.ACCEPTED)
+def _sent(settlement: Settlement) -> Message:
+    return replace(settlement.message, channel=settlement.channel, provider=settlement.provider)

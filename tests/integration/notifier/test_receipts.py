@@ -7,12 +7,13 @@ from uuid import UUID
 import pytest
 
 from services.notifier.domain.delivery import ReceiptStatus, Settlement
-from services.notifier.domain.message import State
+from services.notifier.domain.failures import Class, SendFailure
+from services.notifier.domain.message import Accepted, Outgoing, State
 from services.notifier.service.sender import LEASE
 from services.notifier.store.rows import message_of
 from shared import ids
 from shared.events import Channel, DeliveryFailed, Lane, Reason
-from tests.integration.notifier.engine import Engine, engine
+from tests.integration.notifier.engine import Engine, Scripted, engine
 
 SENT, DELIVERED, FAILED = ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.FAILED
 
@@ -69,6 +70,22 @@ async def test_a_receipt_that_is_earlier_than_the_answer_is_kept_and_applied_wit
         assert await e.ledger.settle([done], e.clock()) == [True]
         assert await e.told() == ["accepted", "delivered"]
         assert [event.version for event in await e.stated()] == [1, 2]
+
+
+async def test_a_receipt_that_came_while_the_answer_was_lost_resolves_the_doubt_at_once(notifier_url: str) -> None:
+    """The provider took it, its answer was lost, its receipt was not: it comes once, and nobody asks for it again."""
+    async with engine(notifier_url) as e:
+
+        async def lose(outgoing: Outgoing) -> Accepted:
+            await receive(e, outgoing.message_id, SENT, DELIVERED)
+            raise SendFailure(Class.UNKNOWN, Reason.PROVIDER_DOWN, provider="twilio", provider_code="TimeoutError")
+
+        e.channels[Channel.SMS] = Scripted(answer=lose)
+        async with e.sender():
+            message = await e.request(e.asking.invitation())
+            row = await e.reaches(message, "delivered")
+        assert await e.told(message) == ["unknown", "delivered"]
+        assert (row["contact"], row["secrets"]) == (None, None)
 
 
 async def test_a_receipt_of_an_earlier_try_changes_nothing(notifier_url: str) -> None:
