@@ -121,13 +121,16 @@ class Edge:
         received = headers.get(b"traceparent", b"").decode("latin-1")
         current_trace.set(continue_trace(received or None))
         limit = next((size for prefix, size in self._limits.items() if scope["path"].startswith(prefix)), BODY_LIMIT)
-        sender = _Sender(send)
+        limited = _Limited(receive, limit)
+        sender = _Sender(send, limited)
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await problem(TooLarge(limit_bytes=limit))(scope, receive, sender)
             return
         try:
-            await self._app(scope, _limited(receive, limit), sender)
+            await self._app(scope, limited, sender)
+        except _AnsweredHere:
+            await problem(TooLarge(limit_bytes=limit))(scope, receive, _Sender(send))
         except Exception as error:
             log.exception("request crashed", exc_info=error)
             if sender.started:
@@ -135,34 +138,48 @@ class Edge:
             await problem(Crashed())(scope, receive, sender)
 
 
+class _AnsweredHere(Exception):
+    """The body was too large: the edge says so, whatever the application made of it."""
+
+
+class _Limited:
+    """Passes the body on, up to the limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._read = 0
+
+    @property
+    def exceeded(self) -> bool:
+        """More came than is allowed."""
+        return self._read > self._limit
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self.exceeded:
+            raise TooLarge(limit_bytes=self._limit)
+        return message
+
+
 class _Sender:
     """Adds the security headers that a response does not set itself, and knows whether it has started."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, body: _Limited | None = None) -> None:
         self._send = send
+        self._body = body
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            if self._body is not None and self._body.exceeded:  # FastAPI calls a form that it cannot read malformed
+                raise _AnsweredHere
             self.started = True
             present = {name.lower() for name, _ in message.get("headers", ())}
             extra = [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items() if k.encode() not in present]
             message = {**message, "headers": [*message.get("headers", ()), *extra]}
         await self._send(message)
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    read = 0
-
-    async def receiver() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise TooLarge(limit_bytes=limit)
-        return message
-
-    return receiver
 
 
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -245,7 +262,7 @@ async def serving(app: ASGIApp, host: str, port: int, tasks: Tasks, *, grace: in
         timeout_keep_alive=30,
     )
     server = _Server(config)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     task = tasks.spawn(server.serve(sockets=[listener]), name="http")

@@ -1,10 +1,11 @@
 """The HTTP edge: problem details, headers, limits, probes."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Form, Request
 from pydantic import BaseModel
 
 from shared.errors import Invalid, Throttled, Unavailable
@@ -42,6 +43,10 @@ def application() -> FastAPI:
     @web.post("/typed")
     async def typed(body: Body) -> int:
         return body.size
+
+    @web.post("/form")
+    async def form(size: Annotated[str, Form()]) -> int:
+        return len(size)
 
     @web.get("/trace")
     async def trace() -> str | None:
@@ -94,6 +99,21 @@ async def test_a_body_without_a_declared_length_is_limited_too(client: httpx.Asy
             yield b"x" * 100_000
 
     assert (await client.post("/small", content=endless())).status_code == 413
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_a_body_that_the_framework_parses_is_too_large_and_not_malformed(
+    client: httpx.AsyncClient, kind: str
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="size"\r\n\r\n' if "multipart" in kind else b"size="
+        for _ in range(20):
+            yield b"1" * 100_000
+
+    path = "/typed" if kind == "application/json" else "/form"
+    response = await client.post(path, content=endless(), headers={"content-type": f"{kind}; boundary=b"})
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+    assert response.headers["content-security-policy"] == CSP
 
 
 async def test_every_answer_carries_the_security_headers(client: httpx.AsyncClient) -> None:
