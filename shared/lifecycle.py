@@ -11,11 +11,13 @@ from typing import Self, TypeVar
 import structlog
 
 T = TypeVar("T")
+_AGAIN_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
 class Tasks(AbstractAsyncContextManager["Tasks"]):
-    """Owns background tasks: one that dies takes its owner down, and leaving the block cancels and awaits them all."""
+    """Owns background tasks: one that dies takes its owner down, and leaving the block cancels and awaits them all.
+    One that ends as cancelled without having been cancelled has died, too: aiokafka does that when a broker goes."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -39,11 +41,11 @@ class Tasks(AbstractAsyncContextManager["Tasks"]):
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if task.cancelled() or task.exception() is None:
+        error = _cause_of_death(task)
+        if error is None:
             return
-        error = task.exception()
         log.error("task died", task=task.get_name(), error=type(error).__name__)
-        if error is not None and not self._future().done():
+        if not self._future().done():
             self._future().set_exception(error)
 
     async def __aexit__(
@@ -53,11 +55,23 @@ class Tasks(AbstractAsyncContextManager["Tasks"]):
             running = tuple(self._tasks)
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            # Asked again, since a cancellation can be lost: asyncio.wait_for of Python 3.11 swallows one that comes as
+            # it returns.
+            await asyncio.wait(running, timeout=_AGAIN_SECONDS)
         if self._died is not None and self._died.done() and not self._died.cancelled():
             died = self._died.exception()
             if died is not None and error is None:
                 raise died
+
+
+class Vanished(Exception):
+    """A task ended as cancelled, and nobody had cancelled it."""
+
+
+def _cause_of_death(task: asyncio.Task[None]) -> BaseException | None:
+    if not task.cancelled():
+        return task.exception()
+    return None if task.cancelling() else Vanished(task.get_name())
 
 
 class Lifecycle:

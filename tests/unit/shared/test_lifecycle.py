@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from shared import lifecycle
 from shared.lifecycle import Lifecycle, Tasks, Wakeup
 
 
@@ -24,6 +25,43 @@ async def test_leaving_cancels_and_awaits_every_task() -> None:
         tasks.spawn(work(), "work")
         await asyncio.sleep(0)
     assert ended == ["ended"]
+
+
+async def test_a_task_that_loses_its_cancellation_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_AGAIN_SECONDS", 0.01)
+    asked: list[str] = []
+
+    async def deaf() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                asked.append("cancel")
+                if len(asked) == 2:
+                    raise
+
+    async with asyncio.timeout(5):
+        async with Tasks() as tasks:
+            tasks.spawn(deaf(), "deaf")
+            await asyncio.sleep(0)
+    assert asked == ["cancel", "cancel"]
+
+
+async def test_a_task_that_nobody_cancelled_does_not_end_in_silence() -> None:
+    async def work() -> None:
+        raise asyncio.CancelledError
+
+    async def cancelled() -> None:
+        await asyncio.Event().wait()
+
+    tasks = Tasks()
+    task = tasks.spawn(cancelled(), "cancelled")
+    await asyncio.sleep(0)
+    task.cancel()
+    tasks.spawn(work(), "poll")
+    async with asyncio.timeout(5):
+        with pytest.raises(lifecycle.Vanished, match="poll"):
+            await tasks.crashed()
 
 
 async def test_a_crash_reaches_whoever_waits() -> None:
