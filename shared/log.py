@@ -3,17 +3,21 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from types import TracebackType
+from uuid import UUID
 
 import orjson
 import structlog
+
+from shared.errors import Failure
 
 _SECRET_KEYS = re.compile(
     r"phone|mobile|msisdn|code$|otp|handle|token|secret|password|name|authorization|cookie|url$", re.IGNORECASE
 )
 _ALLOWED_KEYS = frozenset({"error_code", "status_code", "reason_code", "event_type", "logger_name", "task_name"})
 _PHONE = re.compile(r"(?<!\d)(?:\+?91[\s-]?|0)?[5-9]\d{4}[\s-]?\d{5}(?!\d)")
-_DIGITS6 = re.compile(r"(?<![\w.-])\d{6}(?![\w.-])")
+_DIGITS6 = re.compile(r"(?<![\w.-])\d{6}(?!\w|[.-]\w)")
 _PATHS = re.compile(r"(/c/|start=|/bot)[^\s/?&\"']+")
 
 
@@ -25,17 +29,29 @@ def redact(text: str) -> str:
 
 def _redact_event(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
     for key, value in event.items():
-        if key not in _ALLOWED_KEYS and key not in {"event", "level", "timestamp"} and _SECRET_KEYS.search(key):
-            event[key] = "•••"
-        elif isinstance(value, str) and key != "timestamp":
-            event[key] = redact(value)
-        elif isinstance(value, BaseException):
-            event[key] = type(value).__name__
+        if key not in {"level", "timestamp"}:
+            event[key] = _safe(key, value)
     return event
 
 
+def _safe(key: str, value: object) -> object:
+    """`value` as it may be logged under `key`, at any depth; what is no plain value is logged as its redacted text."""
+    if key != "event" and key not in _ALLOWED_KEYS and _SECRET_KEYS.search(key):
+        return "•••"
+    if value is None or isinstance(value, bool | int | float | UUID):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(name)): _safe(str(name), inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_safe("", inner) for inner in value]
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    return redact(str(value))
+
+
 def configure(service: str, level: str = "info") -> None:
-    """Set up logging of this process, also for libraries. Exceptions are logged as class and place, without values."""
+    """Set up logging of this process, also for libraries and for what ends the process. Exceptions are logged as class
+    and place, without values."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -50,6 +66,7 @@ def configure(service: str, level: str = "info") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    sys.excepthook = _last_words
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]
     root.setLevel(logging.WARNING)
@@ -57,6 +74,21 @@ def configure(service: str, level: str = "info") -> None:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # 90 lines a second while the broker is away (measured); the bus says so once per attempt.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def _last_words(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    """In place of Python's traceback, which shows the exception's text: it may hold a phone."""
+    for each in _leaves(error):
+        said = each.message if isinstance(each, Failure) else None  # a Failure's text is safe by contract
+        structlog.get_logger(__name__).critical("process ends", reason=said, exc_info=each)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
 
 
 def _exception_without_values(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
