@@ -107,7 +107,7 @@ class Sending:
     async def _wait(self, claimed: Claimed, channel: Channel, seconds: float) -> None:
         """No place for longer than a message waits in memory: its row waits, but a code takes the next channel."""
         message, now = claimed.message, self._parts.clock()
-        if message.lane is Lane.URGENT and seconds > URGENT_WAIT and self._onward(claimed, message, channel):
+        if self._too_long(claimed, message, channel, seconds):
             await self._fall_back(message, channel, Reason.PROVIDER_DOWN, now)
             return
         later = now + timedelta(seconds=seconds)
@@ -161,6 +161,9 @@ class Sending:
                 if pause is not None:
                     with contextlib.suppress(Failure):  # the next 429 pauses it; this outcome must be written
                         await self._parts.pacer.pause(channel.credential, pause)
+                if self._too_long(claimed, message, channel, pause or 0.0):
+                    await self._fall_back(message, channel, failure.reason, now)
+                    return
                 outcome = "requeued" if pause is None else "throttled"
                 await self._end(message, channel, outcome, State.QUEUED, not_before=not_before, counts=counts)
             case GiveUp(reason, suppress):
@@ -168,6 +171,10 @@ class Sending:
                     await self._fall_back(message, channel, reason, now, suppress=suppress)
                 else:
                     await self._end(message, channel, "failed", State.FAILED, reason=reason, suppress=suppress)
+
+    def _too_long(self, claimed: Claimed, message: Message, channel: Channel, seconds: float) -> bool:
+        """Whether a person would wait that long for what another channel brings at once."""
+        return message.lane is Lane.URGENT and seconds > URGENT_WAIT and self._onward(claimed, message, channel)
 
     def _onward(self, claimed: Claimed, message: Message, channel: Channel) -> bool:
         """Whether there is another channel after this one."""

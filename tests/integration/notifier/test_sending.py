@@ -304,3 +304,22 @@ async def test_a_code_waits_for_a_short_pause_and_goes_another_way_in_a_long_one
                 await e.reaches(event.subject, "accepted")
         assert len(channels[Channel.SMS].sent) == (by is not None)
         assert not channels[Channel.TELEGRAM].sent
+
+
+@pytest.mark.parametrize(("seconds", "by"), [(5.0, None), (300.0, Channel.SMS)])
+async def test_the_message_that_is_told_to_wait_long_goes_another_way_itself(
+    notifier_url: str, seconds: float, by: Channel | None
+) -> None:
+    throttled = failing(failure(Class.THROTTLE, retry_after=seconds))
+    channels = {Channel.SMS: Scripted(), Channel.TELEGRAM: Scripted(Channel.TELEGRAM, throttled)}
+    async with engine(notifier_url, channels=channels) as e:
+        await link(e.database, list(e.asking.prints("+915550000210").values()), timedelta(days=1), e.clock())
+        event = e.asking.invitation()
+        await e.request(event)
+        async with e.sender():
+            if by is None:
+                await until(lambda: _is(e, event.subject, not_before=e.clock() + timedelta(seconds=seconds)))
+            else:
+                await e.reaches(event.subject, "accepted")
+        assert len(channels[Channel.SMS].sent) == (by is not None)
+        assert e.pacer.pauses == [("telegram:test", seconds)]
