@@ -42,6 +42,11 @@ class Settlement:
         """Whether others hear of it: being queued again on the same channel is nobody's business."""
         return self.state is not State.QUEUED or self.falls_back
 
+    @property
+    def returns(self) -> bool:
+        """Whether a try ends in the queue again."""
+        return self.message.state is State.SENDING and self.state is State.QUEUED
+
 
 def state_event(
     message: Message,

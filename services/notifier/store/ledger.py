@@ -11,7 +11,7 @@ from services.notifier.domain.delivery import Settlement, state_event
 from services.notifier.domain.message import Link, Message, State
 from services.notifier.domain.routing import OPT_OUT
 from services.notifier.store import outbox, rows
-from services.notifier.store.database import Database
+from services.notifier.store.database import Connection, Database
 from services.notifier.store.receipts import apply_parked
 from shared.events import DeliveryEvent, Lane
 
@@ -67,6 +67,9 @@ WHERE message.id = new.id AND message.tries = new.tries
 RETURNING message.id, message.version
 """
 
+# Locked before the message, in the order of `decide`: of a decision and a requeue at one time, the later sees both.
+STANDING = "SELECT challenge_id, state FROM invitation WHERE challenge_id = ANY($1::uuid[]) ORDER BY 1 FOR SHARE"
+
 LINKS = """
 SELECT user_id, chat_id, language, prints, contact_shared_at, reachable, announcements FROM telegram_account
 WHERE prints && $1::text[] AND contact_shared_at IS NOT NULL ORDER BY contact_shared_at
@@ -109,9 +112,11 @@ class Ledger:
         return [s.message.id in mine for s in stamps]
 
     async def settle(self, settlements: Sequence[Settlement], now: datetime) -> list[bool]:
-        """Write outcomes with their events, and what parked receipts add, in one transaction. False: another process
-        has decided meanwhile, nothing was written."""
+        """Write outcomes with their events, and what parked receipts add, in one transaction; what goes back into the
+        queue for a challenge that was decided during the call is dropped. False: another process has decided
+        meanwhile, nothing was written."""
         async with self._database.transaction() as db:
+            over = await _over(db, settlements)
             found = await db.fetch(SETTLE, *_columns(settlements), now)
             versions = {row["id"]: row["version"] for row in found}
             written = [s for s in settlements if s.message.id in versions]
@@ -122,6 +127,8 @@ class Ledger:
                 if settlement.suppress:
                     await rows.suppress(db, settlement.message.prints, "provider", now)
             await apply_parked(db, written, now)
+            for challenge_id in over:
+                await rows.drop_unsent(db, challenge_id, now)
         return [s.message.id in versions for s in settlements]
 
     async def links(self, prints: Collection[str]) -> list[Link]:
@@ -143,6 +150,14 @@ def _readable(row: Any) -> Message | None:
     except ValueError as error:
         log.warning("message of another version", message_id=str(row["id"]), exc_info=error)
         return None
+
+
+async def _over(db: Connection, settlements: Sequence[Settlement]) -> list[UUID]:
+    """Decided challenges of what was being sent and is queued again: the decision found nothing to drop."""
+    back = {s.message.challenge_id for s in settlements if s.returns and s.message.challenge_id}
+    if not back:
+        return []
+    return [row["challenge_id"] for row in await db.fetch(STANDING, list(back)) if row["state"] != "open"]
 
 
 def _event(settlement: Settlement, version: int, now: datetime) -> DeliveryEvent:

@@ -15,6 +15,7 @@ from shared import events
 from shared.errors import Unavailable
 from shared.events import Channel, Lane, Reason
 from tests.integration.notifier.engine import Engine, Scripted, engine, failing, until
+from tests.integration.notifier.test_sending import link
 
 
 async def stamped(e: Engine) -> Message:
@@ -190,6 +191,29 @@ async def test_a_drop_between_claim_and_intent_wins(notifier_url: str) -> None:
         await e.requests.decide(decided("closed", event), e.clock())
         intent = Settlement(message, State.SENDING, Channel.SMS, "twilio")
         assert await e.ledger.stamp([intent], e.clock(), LEASE) == [False]
+
+
+@pytest.mark.parametrize("kind", [Class.RETRY, Class.THROTTLE, Class.PERMANENT])
+async def test_what_fails_after_its_challenge_was_decided_goes_out_by_no_other_try_or_channel(
+    notifier_url: str, kind: Class
+) -> None:
+    """The decision comes while Telegram is being called: nothing is queued that it could drop."""
+    async with engine(notifier_url) as e:
+        event = e.asking.invitation()
+
+        async def fail_meanwhile(_: Outgoing) -> Accepted:
+            await e.requests.decide(decided("closed", event), e.clock())
+            raise SendFailure(kind, Reason.BLOCKED, provider="telegram", provider_code=403)
+
+        e.channels[Channel.TELEGRAM] = Scripted(Channel.TELEGRAM, fail_meanwhile)
+        await link(e.database, list(event.recipient.fingerprints.values()), timedelta(days=1), e.clock())  # type: ignore[union-attr]
+        await e.request(event)
+        async with e.sender():
+            await e.reaches(event.subject, "failed")
+            e.move(60)
+            await asyncio.sleep(0.1)
+        assert not e.channels[Channel.SMS].sent
+        assert (await e.stated(event.subject))[-1].model_dump()["reason"] == "dropped"
 
 
 def decided(state: str, event: Any) -> Any:
