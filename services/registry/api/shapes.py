@@ -6,7 +6,14 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from services.registry.domain.commands import Answer, EndReason, Record, parse_language, parse_notice
+from services.registry.domain.commands import (
+    EXTERNAL_REF_LIMIT,
+    Answer,
+    EndReason,
+    Record,
+    parse_language,
+    parse_notice,
+)
 from services.registry.domain.names import Name, parse_name
 from services.registry.domain.records import Delivery, Gender, Mode, TimelineEntry, UnitLine
 from services.registry.service.reading import AppointmentView, UnitView
@@ -56,7 +63,7 @@ class RecordBody(Body):
     shared_phone: bool = False
     mode: Mode = "live"
     notice: NoticeBody
-    external_ref: str | None = Field(default=None, min_length=1, max_length=200)
+    external_ref: str | None = Field(default=None, min_length=1, max_length=EXTERNAL_REF_LIMIT)
 
     def command(self, now: datetime) -> Record:
         """What it asks for. Raises what parsing names, notices and languages raises."""

@@ -10,6 +10,10 @@ from services.registry.domain.names import Name
 from services.registry.domain.records import Gender, Mode
 from shared.events import Language, Notice
 
+EXTERNAL_REF_LIMIT = 200
+_FIRST_NOTICE_YEAR = 2000
+"""An earlier moment is a mistyped one."""
+
 EndReason = Literal["resigned", "removed", "mistake", "term_over", "other"]
 
 
@@ -72,11 +76,11 @@ class UnitQuery:
 
 def parse_notice(version: str | None, language: str | None, at: datetime | None, now: datetime) -> Notice:
     """The notice that the person was shown (R1: nothing is recorded without). Raises NoticeMissing, LanguageUnknown,
-    NoticeTime: the future, or a moment without a zone."""
+    NoticeTime: the future, long ago, or a moment without a zone."""
     if not version or not version.strip() or len(version) > 50 or not language:
         raise NoticeMissing(field="notice")
     shown = at or now
-    if shown.tzinfo is None or shown > now:
+    if shown.tzinfo is None or shown > now or shown.year < _FIRST_NOTICE_YEAR:
         raise NoticeTime(field="notice.at")
     return Notice(version=version.strip(), language=parse_language(language, "notice.language"), at=shown)
 

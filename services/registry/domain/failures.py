@@ -11,6 +11,12 @@ class DatabaseUnavailable(Unavailable):
     alarm = True
 
 
+class Unfit(Invalid):
+    """This value is too long, or holds something that cannot be kept."""
+
+    code = "unfit"
+
+
 class BadKey(Unauthenticated):
     """Send a valid API key as `Authorization: Bearer ...`."""
 
@@ -266,6 +272,12 @@ class CellMissing(Invalid):
     code = "cell_missing"
 
 
+class CodeMalformed(Invalid):
+    """A code has at most {limit} letters, digits, hyphens, dots and underscores."""
+
+    code = "code_malformed"
+
+
 class NumberMalformed(Invalid):
     """This is not a number such as 12, 012 or 12A."""
 
@@ -296,7 +308,7 @@ ROW_FAILURES: dict[str, type[Failure]] = {
         NotAPhone, NotAMobile, CountryNotServed, PhoneScientific, PhoneShared, UnknownUnit, UnknownLevel, UnknownPost,
         SeatTaken, NameMissing, NameTooLong, NameLegacyFont, NameWrongScript, GenderUnknown, LanguageUnknown,
         ModeUnknown, NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed,
-        DuplicateUnit, OtherParent,
+        DuplicateUnit, OtherParent, CodeMalformed, Unfit,
     )
 }  # fmt: skip
 """What a row of an import can be rejected for, by code."""

@@ -1,20 +1,24 @@
 """Tables as people send them: columns, rows, and the traps of real lists."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import get_args
 
-from services.registry.domain.commands import Record, parse_language, parse_notice
+from services.registry.domain.commands import EXTERNAL_REF_LIMIT, Record, parse_language, parse_notice
 from services.registry.domain.failures import (
     CellMissing,
+    CodeMalformed,
     GenderUnknown,
     NameLegacyFont,
     NameTooLong,
     NameWrongScript,
     NoticeTime,
+    NumberMalformed,
     RowWidth,
+    Unfit,
     UnknownLevel,
     WrongColumns,
 )
@@ -32,6 +36,10 @@ _TREE = ("level", "code", "parent")
 _APPOINTMENT = ("unit", "post", "phone", "notice_version", "notice_language")
 _YES = frozenset({"yes", "y", "1", "true", "हाँ", "हां"})
 _UNIT_NAME_LIMIT = 200
+_CODE_LIMIT = 200
+_CODE_SIGNS = frozenset("-._")
+"""Codes stand in addresses of pages: no slash, no blank, no sign with a meaning there."""
+_NUMBER_LIMIT = 20
 _GENDERS: Mapping[str, Gender] = {gender: gender for gender in get_args(Gender)} | {
     "f": "female", "m": "male", "महिला": "female", "पुरुष": "male",
 }  # fmt: skip
@@ -124,15 +132,17 @@ def check_unit_columns(header: Header, preset: Preset) -> None:
 
 def unit_row(header: Header, row: Row, preset: Preset) -> UnitRow:
     """What a row of a unit list says. Raises CellMissing, NumberMalformed, RowWidth, UnknownLevel, NameLegacyFont,
-    NameWrongScript, NameTooLong."""
+    NameWrongScript, NameTooLong, CodeMalformed."""
     cells = header.cells(row)
     if header.is_tree:
         found = _tree_row(cells, preset)
+        _check_code(found.steps[0], "code")
         _check_names(found.steps[0], "name_hi", "name_en")
         return found
     found = UnitRow(path_of(cells, preset.units))
     columns = {step.level: step for step in preset.units.path}
     for step in found.steps:
+        _check_code(step, columns[step.level].needs[0] if columns[step.level].needs else None)
         _check_names(step, columns[step.level].name_hi, columns[step.level].name_en)
     return found
 
@@ -144,7 +154,9 @@ def _tree_row(cells: Mapping[str, str], preset: Preset) -> UnitRow:
     if cells["level"] not in {level.code for level in preset.levels}:
         raise UnknownLevel(field="level", level=cells["level"][:50])
     number = cells.get("number") or None
-    digits = re.match(r"\d+", number or "")
+    digits = re.match(r"[0-9]+", number or "")
+    if number and (len(number) > _NUMBER_LIMIT or (digits and len(digits[0]) > 9)):
+        raise NumberMalformed(field="number")
     names = (cells.get("name_en") or None, cells.get("name_hi") or None)
     step = Step(
         level=cells["level"],
@@ -155,6 +167,12 @@ def _tree_row(cells: Mapping[str, str], preset: Preset) -> UnitRow:
         name_hi=names[1],
     )
     return UnitRow([step], cells["parent"] or None)
+
+
+def _check_code(step: Step, column: str | None) -> None:
+    fits = all(char in _CODE_SIGNS or unicodedata.category(char)[0] in "LMN" for char in step.code)
+    if len(step.code) > _CODE_LIMIT or not fits or step.code[0] in _CODE_SIGNS:
+        raise CodeMalformed(field=column, limit=_CODE_LIMIT)
 
 
 def _check_names(step: Step, column_hi: str | None, column_en: str | None) -> None:
@@ -191,6 +209,8 @@ class AppointmentRow:
         name, notice, gender = self._name(), self._notice(), self._gender()
         language = self._language()
         self._phone()
+        if len(self._cells.get("external_ref", "")) > EXTERNAL_REF_LIMIT:
+            self.problems.append(Unfit(field="external_ref"))
         if self.problems or name is None or notice is None:
             return None
         return Record(

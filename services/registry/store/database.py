@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from services.registry.domain.failures import DatabaseUnavailable, RefTaken
+from services.registry.domain.failures import DatabaseUnavailable, RefTaken, Unfit
 from shared.errors import Failure
 
 Row = Mapping[str, Any]
@@ -25,6 +25,9 @@ _AWAY = (
     TimeoutError,
 )
 """After these the same work may succeed: the server is away, full, or chose this transaction to end a deadlock."""
+
+_UNFIT = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""A NUL in a text, a number or a time out of range, a key too long for its index: what was sent is at fault."""
 
 _TAKEN: Mapping[str, Failure] = {"appointment_external_ref": RefTaken(field="external_ref")}
 
@@ -89,7 +92,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Rows]:
-        """Commit when the block is left, roll back when it raises. Raises DatabaseUnavailable."""
+        """Commit when the block is left, roll back when it raises. Raises DatabaseUnavailable, Unfit."""
         async with self._begin() as rows:
             yield rows
 
@@ -118,6 +121,8 @@ class Database:
                 yield connection
         except asyncpg.UniqueViolationError as error:
             raise _TAKEN.get(str(error.constraint_name), DatabaseUnavailable()) from error
+        except _UNFIT as error:
+            raise Unfit from error
         except _AWAY as error:
             raise DatabaseUnavailable from error
 

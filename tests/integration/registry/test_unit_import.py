@@ -222,6 +222,24 @@ async def test_a_tree_names_levels_codes_and_parents_itself(registry: Registry, 
     assert booth.parent_code == "D01"
 
 
+@pytest.mark.parametrize(
+    ("line", "code", "field"),
+    [
+        ("state,a/b,,,,X", "code_malformed", "code"),
+        ("state,..,,,,X", "code_malformed", "code"),
+        ("state,a b?,,,,X", "code_malformed", "code"),
+        ("state," + "c" * 3_000 + ",,,,X", "code_malformed", "code"),
+        ("state,S2,,9876543210987,,X", "number_malformed", "number"),
+        ("state,S2,," + "9a" * 20 + ",,X", "number_malformed", "number"),
+    ],
+)
+async def test_a_row_that_cannot_be_kept_is_rejected_alone(uploads: Uploads, line: str, code: str, field: str) -> None:
+    view = await uploads.units(f"level,code,parent,number,name_hi,name_en\n{line}\nstate,नगर-1,,,कल्पना,\n")
+    assert outcome(view) == ("done", 1, 0, 1)
+    [row] = await uploads.rejects(view)
+    assert [(p.code, p.field) for p in row.problems] == [(code, field)]
+
+
 def _query(code: str) -> UnitQuery:
     return UnitQuery(code=code)
 

@@ -117,6 +117,8 @@ CELLS = {
         ({"notice_language": "fr"}, [("language_unknown", "notice_language")]),
         ({"notice_at": "yesterday"}, [("notice_time", "notice_at")]),
         ({"notice_at": "2027-01-01T00:00:00+00:00"}, [("notice_time", "notice_at")]),
+        ({"notice_at": "0001-01-01T00:00:00+05:30"}, [("notice_time", "notice_at")]),
+        ({"external_ref": "x" * 201}, [("unfit", "external_ref")]),
         ({"phone": "9.1E+09", "post": ""}, [("cell_missing", "post"), ("phone_scientific", "phone")]),
     ],
 )
