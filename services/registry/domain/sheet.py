@@ -40,6 +40,7 @@ _CODE_LIMIT = 200
 _CODE_SIGNS = frozenset("-._")
 """Codes stand in addresses of pages: no slash, no blank, no sign with a meaning there."""
 _NUMBER_LIMIT = 20
+_PHONE_DIGITS = 8
 _GENDERS: Mapping[str, Gender] = {gender: gender for gender in get_args(Gender)} | {
     "f": "female", "m": "male", "महिला": "female", "पुरुष": "male",
 }  # fmt: skip
@@ -77,7 +78,13 @@ class Header:
         """Raise WrongColumns, once for the file, unless all are there."""
         missing = [column for column in columns if column not in self.columns]
         if missing:
-            raise WrongColumns(missing=", ".join(missing), found=", ".join(self.columns)[:300])
+            raise WrongColumns(missing=", ".join(missing), found=self._found())
+
+    def _found(self) -> str:
+        """The columns, unless it is a row of people that stands where the header is missing."""
+        if any(sum(char.isdigit() for char in column) >= _PHONE_DIGITS for column in self.columns):
+            return "…"
+        return ", ".join(self.columns)[:300]
 
     def skips(self, row: Row) -> bool:
         """Whether the row says nothing: empty, or the header once more in mid-file."""

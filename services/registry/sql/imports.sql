@@ -33,4 +33,4 @@ SELECT row, problem, column_name, code, details, cells_kid, cells FROM import_re
 WHERE job_id = $1 AND (row, problem) > ($2, $3) ORDER BY row, problem LIMIT $4;
 
 -- name: reject_counts
-SELECT code, count(*) AS rows FROM import_reject WHERE job_id = $1 GROUP BY code ORDER BY rows DESC, code;
+SELECT code, count(DISTINCT row) AS rows FROM import_reject WHERE job_id = $1 GROUP BY code ORDER BY rows DESC, code;

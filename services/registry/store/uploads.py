@@ -23,6 +23,8 @@ _CANDIDATES = ["cp1252", "utf_16_le", "utf_8"]
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CELL_LIMIT = 20_000
 """Characters: a quotation mark that is never closed swallows the rest of the file as one cell."""
+_END = "\0end of file"
+"""Read behind the last line: in a cell it tells of a quotation mark that is never closed."""
 
 
 class SpooledUpload:
@@ -33,6 +35,7 @@ class SpooledUpload:
         self._file = file
         self.size = size
         self._rows: Iterator[list[str]] = iter(())
+        self._text: io.TextIOWrapper | None = None
         self._number = 0
         self._position = 0
 
@@ -52,10 +55,13 @@ class SpooledUpload:
     def _open(self) -> Header:
         encoding = _encoding(self._file)
         self._file.seek(0)
-        text = io.TextIOWrapper(self._file, encoding, newline="")  # kept alive by the reader: its end closes the file
-        delimiter = _delimiter(text.read(_SAMPLE))
+        self._text = text = io.TextIOWrapper(self._file, encoding, newline="")  # kept alive: its end closes the file
+        try:
+            delimiter = _delimiter(text.read(_SAMPLE))
+        except UnicodeError as error:  # behind a byte-order mark, which is believed
+            raise NotText from error
         text.seek(0)
-        self._rows = csv.reader(text, delimiter=delimiter)
+        self._rows = csv.reader(itertools.chain(text, [_END]), delimiter=delimiter)
         while rows := self._next(1):
             if any(cell.strip() for cell in rows[0].cells):
                 return Header([cell.strip() for cell in rows[0].cells], encoding)
@@ -65,8 +71,10 @@ class SpooledUpload:
         found: list[Row] = []
         try:
             for cells in itertools.islice(self._rows, at_most):
+                if cells == [_END]:
+                    break
                 self._number += 1
-                if any(len(cell) > _CELL_LIMIT for cell in cells):
+                if any(len(cell) > _CELL_LIMIT or cell.endswith(_END) for cell in cells):
                     raise Unreadable(row=self._number)
                 found.append(Row(self._number, cells))
         except csv.Error as error:

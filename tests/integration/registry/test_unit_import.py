@@ -201,7 +201,11 @@ async def test_windows_1252_is_read_as_such(uploads: Uploads) -> None:
     [
         (b"", "empty_file"),
         (b"\n\n  \n", "empty_file"),
+        (f"{HEADER}\n\n".encode(), "empty_file"),
         (b"PK\x03\x04" + bytes(100), "not_text"),
+        (b"\xef\xbb\xbf" + f"{HEADER}\nSheopur,7,S,1,Caf\xe9\n".encode("latin-1"), "not_text"),
+        (b"\xff\xfe\x00\xd8\x41\x00", "not_text"),
+        (f'{HEADER}\nSheopur,7,S,1,"open\nSheopur,7,S,2,B\n'.encode(), "unreadable"),
         (f'{HEADER}\nSheopur,7,S,1,"open\n'.encode() + b"x,y\n" * 10_000, "unreadable"),
     ],
 )

@@ -64,6 +64,20 @@ async def test_a_wrong_header_is_one_problem_of_the_file(client: httpx.AsyncClie
     assert "Upload your file again" in page
 
 
+async def test_people_in_the_place_of_the_header_are_not_kept(client: httpx.AsyncClient, world: World) -> None:
+    sent = await upload(client, GOOD)
+    page = await finished(client, sent.headers["location"])
+    assert "The columns are wrong. Missing: " in page
+    kept = str(await world.rows("SELECT columns, problem_details FROM import_job"))
+    assert "sunita" not in kept.lower()
+    assert "55512" not in kept
+
+
+async def test_a_row_with_one_problem_twice_counts_once(client: httpx.AsyncClient) -> None:
+    sent = await upload(client, HEADER + ",,,Sunita Devi,+91 55512 00001,2026-11,hi\n")
+    assert "1 row: This cell must not be empty." in await finished(client, sent.headers["location"])
+
+
 async def test_units_are_imported_and_open_in_the_tree(client: httpx.AsyncClient) -> None:
     tree = "level,code,parent,number,name_hi,name_en\nbooth,155-9,ac-155,9,,New School\n"
     sent = await upload(client, tree, "units")

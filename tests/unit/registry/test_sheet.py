@@ -65,6 +65,12 @@ def test_missing_columns_are_one_problem_that_names_them_all() -> None:
     assert raised.value.details["missing"] == "notice_version, notice_language, name_hi"
 
 
+def test_a_row_of_people_in_the_place_of_the_header_is_not_repeated() -> None:
+    with pytest.raises(WrongColumns) as raised:
+        check_appointment_columns(Header(["1-1", "president", "सुनीता परमार", "98765 43210"], "utf-8"))
+    assert raised.value.details["found"] == "…"
+
+
 def test_empty_cells_beyond_the_header_are_nothing_and_others_are_too_wide() -> None:
     assert LIST.cells(Row(2, ["A", "1", "B", "2", "C", "", " "]))["booth_name"] == "C"
     for cells in (["A", "1", "B", "2", "C", "x"], ["A", "1"]):

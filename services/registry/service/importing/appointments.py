@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
-from services.registry.domain.failures import ROW_FAILURES, DatabaseUnavailable
+from services.registry.domain.failures import ROW_FAILURES, DatabaseUnavailable, EmptyFile
 from services.registry.domain.importing import Counts
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.ports import Work
@@ -39,6 +39,8 @@ class AppointmentImport:
                 return await self._keeper.keep(work, running, before, tally)
 
             counts = await self._keeper.patiently(keep)
+        if not counts.rows:
+            raise EmptyFile
 
     async def _record(self, running: Running, header: Header, rows: Sequence[Row]) -> Tally:
         """Rows of one unit one after the other, since the first takes the first seat; several units at once."""

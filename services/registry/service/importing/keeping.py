@@ -50,14 +50,15 @@ class Keeper:
         self.clock = clock
 
     async def header(self, running: Running, check: Callable[[Header], None]) -> Header:
-        """The file's header, kept with the job. Raises what reading and `check` raise."""
+        """The file's header, kept with the job. Raises what reading and `check` raise: what is no header is not kept,
+        it may be somebody's name and phone."""
         header = await running.upload.header()
+        check(header)
 
         async def keep(work: Work) -> None:
             await work.imports.read_as(running.job.id, header)
 
         await self.patiently(keep)
-        check(header)
         return header
 
     async def keep(self, work: Work, running: Running, before: Counts, tally: Tally) -> Counts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.registry.domain.failures import EmptyFile
 from services.registry.domain.importing import Counts, UnitChunk
 from services.registry.domain.ports import Work
 from services.registry.domain.preset import Preset
@@ -31,6 +32,8 @@ async def import_units(running: Running, preset: Preset, keeper: Keeper) -> None
             return await keeper.keep(work, running, before, tally)
 
         counts = await keeper.patiently(take)
+    if not counts.rows:
+        raise EmptyFile
 
 
 async def _place(work: Work, running: Running, wanted: Sequence[tuple[Row, UnitRow]]) -> UnitChunk:
