@@ -194,6 +194,22 @@ async def test_b7_a_wrong_code_moves_nothing(w: World) -> None:
     assert await w.account(OTHER) is None
 
 
+async def test_b7_confirming_another_invitation_moves_no_contested_phone(w: World) -> None:
+    w.phone(PHONE, OTHER)
+    await w.link()
+    old_id = w.sandbox.world.account(PHONE).id
+    own = await w.link(OTHER)
+    w.sandbox.world.account(OTHER).phone = PHONE
+    w.share(OTHER)
+    await w.says(OTHER, "किसी और टेलीग्राम खाते से जुड़ा है")
+    w.tap(YES, OTHER)
+    assert own.challenge_id is not None
+    await w.judge(await w.reply(), own.challenge_id, Result.VERIFIED)
+    await w.says(OTHER, "हो गया ✓")
+    assert (await w.one("SELECT prints FROM telegram_account WHERE user_id = $1", old_id))["prints"]
+    assert (await w.account(OTHER))["prints"] == list(w.asking.prints(OTHER).values())
+
+
 def _move_number(w: World) -> None:
     """The number of PHONE belongs to a new Telegram account, which OTHER's phone shows; the old one stays."""
     w.phone(OTHER)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.notifier.domain.message import Contact
 from services.notifier.domain.saying import Kind, Say, Saying
-from services.notifier.domain.telegram import Invited, Sender
+from services.notifier.domain.telegram import Dialog, Invited, Sender
 from services.notifier.service.telegram.linking import Linking
 from services.notifier.service.telegram.memory import Memory, Turn
 from shared.events import Outcome, ReplyJudged, Result
@@ -40,11 +40,11 @@ class Outcomes:
         dialog, account = await turn.known()
         if not event.outcomes:
             return [Say(Kind.NOTHING_OPEN, place.chat_id, sender.language(dialog, account))]
+        touched = [(outcome, await memory.invitation(outcome.challenge_id)) for outcome in event.outcomes]
         says: list[Saying] = []
-        if any(outcome.result is Result.VERIFIED for outcome in event.outcomes):
+        if any(_proves(outcome, invited, dialog) for outcome, invited in touched):
             says += await self._linking.move(turn, dialog)
-        for outcome in event.outcomes:
-            invited = await memory.invitation(outcome.challenge_id)
+        for outcome, invited in touched:
             language = sender.language(dialog, account, invited)
             says.append(
                 Say(
@@ -82,6 +82,12 @@ class Outcomes:
     async def late(self, memory: Memory) -> Sequence[Saying]:
         """The same for messages that were on their way when their challenge was decided."""
         return [say for challenge_id in await memory.late() for say in await self.over(memory, challenge_id)]
+
+
+def _proves(outcome: Outcome, invited: Invited | None, dialog: Dialog) -> bool:
+    """Whether it proves the contested phone: what else this account confirms says nothing about it."""
+    contested = frozenset(dialog.contested.values())
+    return outcome.result is Result.VERIFIED and invited is not None and not contested.isdisjoint(invited.prints)
 
 
 def _settled(outcome: Outcome, invited: Invited | None) -> Result:
