@@ -57,7 +57,7 @@ FORGET_PHONES = (
     "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
     "DELETE FROM suppression WHERE fingerprint = ANY($1::text[])",
     "DELETE FROM dialog WHERE chat_id IN (SELECT chat_id FROM telegram_account WHERE prints && $1::text[])",
-    "UPDATE telegram_update SET payload = NULL "
+    "UPDATE telegram_update SET payload = NULL, state = 'done' "
     "WHERE chat_id IN (SELECT chat_id FROM telegram_account WHERE prints && $1::text[])",
     "DELETE FROM telegram_account WHERE prints && $1::text[]",
 )
