@@ -1,4 +1,4 @@
-"""Outbox to topics: claim, publish, mark. Any number of relays may run at once."""
+"""Outbox to topics: claim, publish, mark. Any number of relays may run; one publishes at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -25,10 +25,10 @@ class Waiting:
 
 
 class Claim:
-    """Rows that this relay holds until its transaction ends."""
+    """Rows that this relay alone publishes, until its transaction ends."""
 
     def __init__(self, rows: Rows, claimed: Sequence[Row]) -> None:
-        """`claimed` are locked."""
+        """`claimed` are not published yet."""
         self._rows = rows
         self._ids = [row["id"] for row in claimed]
         self.records = [_record(row) for row in claimed]
@@ -53,8 +53,9 @@ class OutboxStore:
 
     @asynccontextmanager
     async def claim(self, limit: int) -> AsyncIterator[Claim]:
-        """At most `limit` unpublished rows that no other relay holds; given back when the block raises."""
+        """At most `limit` unpublished rows, while no other relay claims any; given back when the block raises."""
         async with self._database.transaction() as rows:
+            await rows.run("lock_relay")
             yield Claim(rows, await rows.all("claim_events", limit))
 
     async def waiting(self) -> Waiting:
