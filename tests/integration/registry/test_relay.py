@@ -114,6 +114,13 @@ async def test_a_relay_killed_between_publishing_and_marking_repeats_the_same_ev
     assert await waiting(registry) == 0
 
 
+async def somebody_waits(registry: Registry) -> None:
+    while True:
+        if await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            return
+        await asyncio.sleep(0.01)
+
+
 async def test_of_two_relays_one_publishes_at_a_time_and_each_event_goes_out_once(
     registry: Registry, broker: Broker
 ) -> None:
@@ -123,8 +130,7 @@ async def test_of_two_relays_one_publishes_at_a_time_and_each_event_goes_out_onc
         first = group.create_task(relay_of(registry, broker).step())
         await broker.entered.wait()
         second = group.create_task(relay_of(registry, broker).step())
-        while not await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
-            await asyncio.sleep(0.01)
+        await somebody_waits(registry)
         await record(registry, 3)
         broker.gate.set()
     assert (first.result(), second.result()) == (2, 1)
