@@ -145,8 +145,10 @@ class Appointments(Protocol):
     async def by_external_ref(self, organisation_id: UUID, external_ref: str) -> Appointment | None:
         """The appointment with this reference."""
 
-    async def by_import_key(self, unit_id: UUID, post: str, fingerprints: Fingerprints) -> Appointment | None:
-        """The newest appointment of this phone on this post, in whatever state."""
+    async def by_import_key(
+        self, unit_id: UUID, post: str, fingerprints: Fingerprints, person_id: UUID | None
+    ) -> Appointment | None:
+        """The newest appointment of this phone (and person, unless None) on this post, in whatever state."""
 
     async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
         """An appointment that holds a seat of this post."""

@@ -70,7 +70,14 @@ class Recording:
             return found
         if not command.unchanged_if_known:
             return None
-        return await work.appointments.by_import_key(unit.id, command.post.strip(), phone.fingerprints)
+        person = None
+        if command.shared_phone:  # of two who share a phone each may hold a seat of this post
+            found_people = await work.people.holders(principal.organisation_id, phone.fingerprints)
+            holder = choose_holder(command.name, found_people, shared_phone=True)
+            if holder is None:
+                return None
+            person = holder.person_id
+        return await work.appointments.by_import_key(unit.id, command.post.strip(), phone.fingerprints, person)
 
     async def _holder(self, work: Work, command: Record, phone: Phone, scene: Scene, now: datetime) -> Holder:
         organisation = scene.organisation.id

@@ -49,7 +49,7 @@ SELECT a.* FROM appointment a
 WHERE a.unit_id = $1 AND a.post = $2 AND EXISTS (
     SELECT FROM challenge c JOIN contact_fingerprint f ON f.contact_id = c.contact_id
     WHERE c.appointment_id = a.id AND f.fingerprint = ANY($3::text[])
-)
+) AND ($4::uuid IS NULL OR a.person_id = $4)
 ORDER BY a.recorded_at DESC LIMIT 1;
 
 -- name: seat_holder

@@ -68,9 +68,11 @@ class AppointmentRows:
         """The appointment with this reference."""
         return await self._found("by_external_ref", organisation_id, external_ref)
 
-    async def by_import_key(self, unit_id: UUID, post: str, fingerprints: Fingerprints) -> Appointment | None:
-        """The newest appointment of this phone on this post, in whatever state."""
-        return await self._found("by_import_key", unit_id, post, list(fingerprints.values()))
+    async def by_import_key(
+        self, unit_id: UUID, post: str, fingerprints: Fingerprints, person_id: UUID | None
+    ) -> Appointment | None:
+        """The newest appointment of this phone (and person, unless None) on this post, in whatever state."""
+        return await self._found("by_import_key", unit_id, post, list(fingerprints.values()), person_id)
 
     async def _found(self, name: str, *values: object) -> Appointment | None:
         row = await self._rows.one(name, *values)

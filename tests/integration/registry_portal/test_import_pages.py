@@ -56,6 +56,15 @@ async def test_rejected_rows_come_back_and_are_taken_once_corrected(client: http
     assert len(await world.rows("SELECT FROM appointment")) == 3
 
 
+async def test_two_who_share_a_phone_and_a_post_are_both_recorded_once(client: httpx.AsyncClient, world: World) -> None:
+    table = HEADER.replace("\n", ",shared_phone\n") + "".join(
+        f"155-2,member,,{name},+91 55512 00001,2026-11,hi,yes\n" for name in ("Sunita Devi", "Ramesh Kumar")
+    )
+    for _ in range(2):
+        assert "Everything was imported" in await finished(client, (await upload(client, table)).headers["location"])
+        assert len(await world.rows("SELECT FROM appointment WHERE post = 'member'")) == 2
+
+
 async def test_a_wrong_header_is_one_problem_of_the_file(client: httpx.AsyncClient) -> None:
     sent = await upload(client, "unit,post,mobile\n155-2,president,1\n")
     page = await finished(client, sent.headers["location"])
