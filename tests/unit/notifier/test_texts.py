@@ -121,13 +121,13 @@ def test_an_answer_without_unit_and_post_makes_sense() -> None:
             assert not re.search(r"\s[,.:।]|\(\)|  ", text), text
 
 
-def test_an_invitation_takes_four_parts_at_most_and_everything_else_two() -> None:
+def test_an_invitation_takes_three_parts_at_most_and_everything_else_two() -> None:
     counts = {
         (language, two_way): TEXTS.write(invitation(language), two_way)[1]
         for language in LANGUAGES
         for two_way in (True, False)
     }
-    assert max(counts.values()) <= 4, counts
+    assert max(counts.values()) <= 3, counts
     assert all(TEXTS.write(answer(kind, lang), True)[1] <= 2 for lang in LANGUAGES for kind in KINDS)
     assert all(TEXTS.write(ended(lang), True)[1] <= 2 for lang in LANGUAGES)
 
