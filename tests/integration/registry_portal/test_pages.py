@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from services.registry.domain.names import Name
 from services.registry.service.gate import RECORDER
+from shared.clock import utc_now
 from tests.integration.registry_portal.browser import every_page
 from tests.integration.registry_portal.conftest import BASE, stranger
 from tests.integration.registry_portal.world import World
@@ -296,3 +297,17 @@ async def test_a_hostile_name_is_harmless(client: httpx.AsyncClient, world: Worl
 async def test_a_body_of_ten_megabytes_is_refused(client: httpx.AsyncClient) -> None:
     response = await client.post(RECORD, content=b"x" * 10_000_001)
     assert response.status_code == 413
+
+
+async def test_what_cannot_be_done_any_more_leads_back_to_the_appointment(
+    client: httpx.AsyncClient, world: World, committee: dict[str, UUID]
+) -> None:
+    """Of an erased person there is not even a name to show."""
+    one = committee["sent"]
+    await world.service.operating.erase_appointee(world.principal, one, utc_now())
+    for act in ("phone", "reissue", "end"):
+        asked = await client.get(f"/appointments/{one}/{act}")
+        assert (asked.status_code, asked.headers["location"]) == (303, f"/appointments/{one}")
+        sent = await client.post(f"/appointments/{one}/{act}", data={"phone": "+91 555 12 34567", "reason": "other"})
+        assert sent.status_code == 409
+        assert "Erased person" in sent.text

@@ -1,6 +1,5 @@
 """A committee's page: what each seat shows, what is counted, and what is still missing, in sentences."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -108,11 +107,6 @@ def test_missing_women_are_told_and_only_verified_ones_count() -> None:
     assert (shown.women, shown.women_needed) == (1, 3)
     assert "2 more women must confirm a seat" in [lack.text for lack in shown.missing]
     assert view(seat("a", state=State.VERIFIED), women=1).missing == ()
-
-
-def test_a_vacant_place_of_somebody_erased_stays_nameless() -> None:
-    shown = view(replace(seat("a", state=State.VERIFIED), person=None))
-    assert shown.seats[0].person == Label(hi="मिटाया गया व्यक्ति", en="Erased person")
 
 
 def test_hindi_sentences_are_hindi() -> None:

@@ -74,6 +74,21 @@ def test_a_course_reads_as_it_happened() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("members", "channel", "says"),
+    [(2, False, "2 members"), (1, True, "1 member, the channel"), (0, True, "the channel")],
+)
+def test_an_announcement_says_who_was_told(members: int, channel: bool, says: str) -> None:
+    told = TimelineEntry("announced", NOW, 1, {"members": members, "channel": channel})
+    assert shown(COURSE, RECORDED, told).steps[1].remark == says
+
+
+@pytest.mark.parametrize("state", [State.REFUSED, State.ENDED])
+def test_a_seat_is_called_free_only_while_it_is(state: State) -> None:
+    assert shown(replace(COURSE, state=state, seat_held=False)).sentence.endswith("The seat is free.")
+    assert "free" not in shown(replace(COURSE, state=state, seat_held=True)).sentence
+
+
 def test_a_failed_telegram_that_falls_back_is_followed_by_the_sms() -> None:
     failed = message("failed", 1, "telegram", reason="blocked", falls_back=True)
     view = shown(COURSE, RECORDED, failed, message("accepted", 2))

@@ -15,6 +15,7 @@ from services.registry.api.portal.forms import ReasonMissing, Typed, once, probl
 from services.registry.api.portal.words import N_
 from services.registry.domain.commands import EndReason
 from services.registry.domain.failures import NoSuchAppointment, PhoneShared, Stale
+from services.registry.domain.principal import Permission
 from services.registry.service import Changing
 from services.registry.service.changing import Change
 from services.registry.store.portal import PortalReads, Snapshot
@@ -53,6 +54,8 @@ class Act:
 
     template: str
     send: Send
+    open: Callable[[AppointmentView], bool]
+    """Whether this person may do it to the appointment as it stands."""
 
 
 async def _correct(changing: Changing, change: Change, form: Typed) -> None:
@@ -71,9 +74,9 @@ async def _end(changing: Changing, change: Change, form: Typed) -> None:
 
 
 _ACTS = {
-    "phone": Act("phone.html", _correct),
-    "reissue": Act("reissue.html", _reissue),
-    "end": Act("end.html", _end),
+    "phone": Act("phone.html", _correct, lambda view: view.may_correct),
+    "reissue": Act("reissue.html", _reissue, lambda view: view.may_reissue),
+    "end": Act("end.html", _end, lambda view: view.may_end),
 }
 
 
@@ -98,7 +101,9 @@ def routes(edge: Edge, reads: PortalReads, changing: Changing) -> APIRouter:
 
     @router.get("/appointments/{text_id}/{name}")
     async def ask(request: Request, text_id: str, name: str) -> Response:
-        return await _draw(edge, reads, await edge.visit(request), parse_id(text_id), _act(name), Typed())
+        visit, act, appointment_id = await edge.visit(request), _act(name), parse_id(text_id)
+        visit.principal.require(Permission.RECORD)
+        return await _draw(edge, reads, visit, appointment_id, act, Typed())
 
     @router.post("/appointments/{text_id}/{name}")
     async def send(request: Request, text_id: str, name: str) -> Response:
@@ -126,6 +131,8 @@ async def _draw(  # noqa: PLR0917 # one more context object would only rename th
 ) -> Response:
     async with reads.snapshot() as snapshot:
         view = await load_appointment(edge, snapshot, visit, appointment_id)
+    if failure is None and not act.open(view):
+        return RedirectResponse(f"/appointments/{appointment_id}", 303, {"cache-control": "no-store"})
     problems = (
         [problem_of(failure, edge.explain(failure, visit.language), edge.gettext(visit.language))] if failure else []
     )

@@ -146,7 +146,7 @@ def _seat(unit: Unit, number: int, row: SeatRow, catalogue: catalogues.NullTrans
         ordinal=row.ordinal,
         of=row.of,
         status=status,
-        person=row.person or (Label(hi="मिटाया गया व्यक्ति", en="Erased person") if row.appointment_id else None),
+        person=row.person,
         appointment_id=row.appointment_id,
         at=row.delivery_at if follows else row.state_at,
         remark=words.reason_words(row.reason, catalogue.gettext) if status == "failed" else "",

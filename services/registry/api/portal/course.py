@@ -59,11 +59,12 @@ _ENDED = {
 
 _SENTENCE = {
     "verified": N_("The person confirmed with their own phone."),
-    "refused": N_("The holder of this phone refused. The seat is free."),
+    "refused": N_("The holder of this phone refused."),
     "locked": N_("Too many wrong codes. Issue the invitation again, or correct the number."),
     "expired": N_("Nobody answered within 7 days. Issue the invitation again, or correct the number."),
-    "ended": N_("This appointment is over. The seat is free."),
+    "ended": N_("This appointment is over."),
 }
+_FREE = N_("The seat is free.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,9 @@ def _status(course: Course, entries: Sequence[TimelineEntry]) -> str:
 
 def _sentence(course: Course, status: str, catalogue: catalogues.NullTranslations, language: str) -> str:
     if course.state is not State.RECORDED:
-        return catalogue.gettext(_SENTENCE[course.state.value])
+        free = course.state in {State.REFUSED, State.ENDED} and not course.seat_held
+        sentence = catalogue.gettext(_SENTENCE[course.state.value])
+        return f"{sentence} {catalogue.gettext(_FREE)}" if free else sentence
     until = {"time": ist_deadline(course.not_after, language)}
     if status == "failed":
         return (
@@ -225,7 +228,9 @@ def _remark(entry: TimelineEntry, catalogue: catalogues.NullTranslations) -> str
     if entry.kind == "announced":
         members = details.get("members")
         count = members if isinstance(members, int) else 0
-        return catalogue.ngettext("%(num)s member", "%(num)s members", count) % {"num": count}
+        members_told = catalogue.ngettext("%(num)s member", "%(num)s members", count) % {"num": count}
+        channel = catalogue.gettext("the channel") if details.get("channel") else ""
+        return ", ".join(told for told in (members_told if count else "", channel) if told)
     return ""
 
 
