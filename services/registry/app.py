@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from services.registry.api import BODY_LIMITS, routes
+from services.registry.api.imports import Desk
 from services.registry.api.portal.rendering import LOCALE
 from services.registry.api.site import Parts, build_site
 from services.registry.consumer import GROUP, subscriptions
@@ -132,9 +133,10 @@ async def serve(settings: Settings, clock: Clock) -> None:
 
         web = create_web("registry", registry, {"database": database.probe, "bus": bus}, body_limits=BODY_LIMITS)
         catalogues = load(LOCALE)
-        web.include_router(routes(service, clock, life.tasks, catalogues))
+        desk = Desk(service.importing, life.tasks)
+        web.include_router(routes(service, clock, desk, catalogues))
         presets = tuple(load_presets().values())
-        site = build_site(Parts(service, PortalReads(database), presets, catalogues, clock, life.tasks, pages))
+        site = build_site(Parts(service, PortalReads(database), presets, catalogues, clock, desk, pages))
         web.include_router(site.router)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         await life.enter(site.hub.running(life.tasks))

@@ -38,11 +38,15 @@ class Desk:
         self._tasks = tasks
         self._busy = 0
 
-    async def take(self, principal: Principal, kind: Kind, preset: str | None, body: AsyncIterator[bytes]) -> Job:
-        """A job that runs in the background. Raises ImportsBusy, UploadBroken, and what `Importing.begin` raises."""
+    def check(self, principal: Principal) -> None:
+        """Before an upload is read. Raises NotPermitted, ImportsBusy."""
         principal.require(Permission.IMPORT)
         if self._busy >= AT_ONCE:
             raise ImportsBusy(retry_after=10)
+
+    async def take(self, principal: Principal, kind: Kind, preset: str | None, body: AsyncIterator[bytes]) -> Job:
+        """A job that runs in the background. Raises ImportsBusy, UploadBroken, and what `Importing.begin` raises."""
+        self.check(principal)
         self._busy += 1
         stack = AsyncExitStack()
         stack.callback(self._leave)

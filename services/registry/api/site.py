@@ -19,7 +19,7 @@ from services.registry.store.portal import PortalReads
 from shared.assets import Assets
 from shared.clock import Clock
 from shared.i18n import Catalogues
-from shared.lifecycle import Tasks, Wakeup
+from shared.lifecycle import Wakeup
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Parts:
     presets: Sequence[Preset]
     catalogues: Catalogues
     clock: Clock
-    tasks: Tasks
-    """Imports go on in them."""
+    desk: Desk
+    """The one of the whole process: it bounds what is imported at once."""
     wakeup: Wakeup
     """Woken by commits of this process; nobody else may wait on it."""
 
@@ -55,10 +55,9 @@ def build_site(parts: Parts) -> Site:
     edge = Edge(renderer, service.gate, clock)
     imports = ImportPages(service.importing, parts.presets, parts.catalogues)
     hub = Hub(reads, Drawing(reads, renderer, imports, clock), clock, wakeup=parts.wakeup)
-    desk = Desk(service.importing, parts.tasks)
     router = APIRouter()
     router.include_router(assets.routes())
     router.include_router(portal.routes(edge, reads, service))
-    router.include_router(import_routes(edge, reads, desk, imports))
+    router.include_router(import_routes(edge, reads, parts.desk, imports))
     router.include_router(live.routes(edge, reads, hub))
     return Site(router, hub)

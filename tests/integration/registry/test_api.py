@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.registry.api import BODY_LIMITS, routes
+from services.registry.api.imports import Desk
 from services.registry.api.portal.rendering import LOCALE
 from services.registry.service.gate import RECORDER
 from shared.i18n import load
@@ -31,7 +32,9 @@ PERSONAL = ("5550000001", "555 000 0001", "Parmar", "परमार")
 async def web(registry: Registry) -> AsyncIterator[FastAPI]:
     async with Tasks() as tasks:
         made = create_web("registry", new_registry(), {}, body_limits=BODY_LIMITS)
-        made.include_router(routes(registry.service, lambda: NOW, tasks, load(LOCALE)))
+        made.include_router(
+            routes(registry.service, lambda: NOW, Desk(registry.service.importing, tasks), load(LOCALE))
+        )
         yield made
 
 

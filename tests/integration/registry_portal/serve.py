@@ -6,6 +6,7 @@ import sys
 from fastapi import FastAPI
 
 from services.registry.api import BODY_LIMITS, routes
+from services.registry.api.imports import Desk
 from services.registry.api.live import Hub
 from services.registry.api.portal.rendering import LOCALE
 from services.registry.api.site import Parts, build_site
@@ -29,9 +30,10 @@ def build(settings: Settings, database: Database, tasks: Tasks) -> tuple[FastAPI
     limits = dict.fromkeys(BODY_LIMITS, 10000000)
     web = create_web("registry", new_registry(), {"database": database.probe}, body_limits=limits)
     catalogues = load(LOCALE)
-    web.include_router(routes(service, utc_now, tasks, catalogues))
+    desk = Desk(service.importing, tasks)
+    web.include_router(routes(service, utc_now, desk, catalogues))
     presets = tuple(load_presets().values())
-    site = build_site(Parts(service, PortalReads(database), presets, catalogues, utc_now, tasks, pages))
+    site = build_site(Parts(service, PortalReads(database), presets, catalogues, utc_now, desk, pages))
     web.include_router(site.router)
     return web, site.hub
 

@@ -15,7 +15,7 @@ from services.registry.api.imports import Desk, reject_file
 from services.registry.api.portal import views
 from services.registry.api.portal.edge import Edge, Visit
 from services.registry.api.portal.forms import FileMissing, KindMissing, Typed, problem_of, typed
-from services.registry.domain.failures import FILE_FAILURES, ROW_FAILURES, NoSuchImport
+from services.registry.domain.failures import FILE_FAILURES, ROW_FAILURES, ImportsBusy, NoSuchImport
 from services.registry.domain.importing import Job, Kind
 from services.registry.domain.preset import Preset
 from services.registry.service import Importing
@@ -24,7 +24,6 @@ from services.registry.store.portal import PortalReads
 from shared.errors import Failure
 from shared.events import Language
 from shared.i18n import Catalogues
-from shared.ids import new_id
 
 SHOWN = 50
 """Rejected rows on the page; the file has all (portal.md 2.1)."""
@@ -138,7 +137,6 @@ def routes(edge: Edge, reads: PortalReads, desk: Desk, pages: ImportPages) -> AP
         problems = [problem_of(failure, edge.explain(failure, visit.language), gettext)] if failure else []
         context = {
             "form": form,
-            "request_id": str(new_id()),
             "problems": problems,
             "failed": bool(problems),
             "jobs": [_line(job) for job in jobs],
@@ -157,6 +155,10 @@ def routes(edge: Edge, reads: PortalReads, desk: Desk, pages: ImportPages) -> AP
     @router.post("/imports")
     async def upload(request: Request) -> Response:
         visit = await edge.visit(request)
+        try:
+            desk.check(visit.principal)
+        except ImportsBusy as failure:
+            return await draw(visit, Typed(kind="units"), failure)
         async with request.form(max_files=1, max_fields=10) as sent:
             form, file = typed(sent), sent.get("file")
             try:
