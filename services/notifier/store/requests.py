@@ -13,6 +13,10 @@ from services.notifier.store import rows
 from services.notifier.store.database import Connection, Database
 from shared.events import ChallengeEvent, DeliveryEvent, PersonErased
 
+# Who takes a message holds this, and who erases waits for it: a message that is being taken while its person is erased
+# would else be seen by neither. A statement of its own, since a statement sees what was committed when it began.
+HOLD = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))"
+HOLD_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(id::text, 0)) FROM (SELECT unnest($1::uuid[]) AS id ORDER BY 1) AS all_"
 ERASED = "SELECT 1 FROM erased WHERE appointment_id = $1"
 
 # Another attempt of the same challenge tells the same, except a later code; state and version are otp's word alone.
@@ -50,9 +54,6 @@ FORGET_APPOINTMENTS = (
 FORGET_PHONES = (
     "UPDATE message SET contact = NULL, phone = NULL, secrets = NULL, fingerprints = '{}' "
     "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
-    "DELETE FROM outbox WHERE type = 'reply.received.v1' AND published_at IS NOT NULL AND "
-    "(body::jsonb ->> 'subject')::uuid IN (SELECT reply_id FROM inbound_sms "
-    "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[])",
     "UPDATE inbound_sms SET payload = NULL, phone = NULL, fingerprints = '{}' "
     "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
     "DELETE FROM suppression WHERE fingerprint = ANY($1::text[])",
@@ -61,6 +62,13 @@ FORGET_PHONES = (
     "WHERE chat_id IN (SELECT chat_id FROM telegram_account WHERE prints && $1::text[])",
     "DELETE FROM telegram_account WHERE prints && $1::text[]",
 )
+# Evidence is sealed, and nobody needs it any more; the rows that say whose it is are forgotten after it.
+FORGET_REPLIES = """
+DELETE FROM outbox WHERE type = 'reply.received.v1' AND (body::jsonb ->> 'subject')::uuid IN (
+  SELECT reply_id FROM inbound_sms WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]
+  UNION ALL
+  SELECT reply_id FROM telegram_reply JOIN telegram_account USING (chat_id) WHERE prints && $1::text[])
+"""
 OF_ERASED = "SELECT DISTINCT challenge_id FROM message WHERE appointment_id = ANY($1) AND challenge_id IS NOT NULL"
 
 
@@ -76,8 +84,10 @@ class Requests:
         """Put a message into the ledger, once, and learn its invitation; False when it was there already or its
         person is erased. What arrives for a challenge that is decided is stated as dropped, not sent."""
         async with self._database.transaction() as db:
-            if message.appointment_id is not None and await db.fetchval(ERASED, message.appointment_id):
-                return False
+            if message.appointment_id is not None:
+                await db.execute(HOLD, str(message.appointment_id))
+                if await db.fetchval(ERASED, message.appointment_id):
+                    return False
             state = await _learn(db, learned, now) if learned else "open"
             added = await rows.add(db, message, now)
             if added and state != "open" and message.challenge_id is not None:
@@ -104,6 +114,8 @@ class Requests:
         appointments: Sequence[UUID] = list(event.appointment_ids)
         prints = [print_ for phone in event.fingerprints for print_ in phone.values()]
         async with self._database.transaction() as db:
+            await db.execute(HOLD_ALONE, appointments)
+            await db.execute(FORGET_REPLIES, prints)
             for row in await db.fetch(OF_ERASED, appointments):
                 await rows.drop_unsent(db, row["challenge_id"], now)
             await self._informant.erased(db, event)

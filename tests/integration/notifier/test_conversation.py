@@ -1,5 +1,6 @@
 """SMS from people: kept before 200, understood, judged by otp, answered at most once and within caps."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import aiohttp
 import httpx
+import pytest
 from prometheus_client import CollectorRegistry
 
 from services.notifier.api.twilio import EMPTY, routes
@@ -17,6 +19,7 @@ from services.notifier.channels.twilio import SIGNATURE, Account, Twilio, sign
 from services.notifier.domain.ports import Silent
 from services.notifier.service.conversation import Conversation, Keys
 from services.notifier.service.receipts import Receipts
+from services.notifier.store import rows
 from services.notifier.store.inbound import Inbound
 from shared import ids
 from shared.events import (
@@ -25,6 +28,7 @@ from shared.events import (
     Lane,
     MessageRequested,
     Outcome,
+    PersonErased,
     ReplyJudged,
     ReplyReceived,
     Result,
@@ -332,13 +336,7 @@ async def test_erasing_a_person_leaves_nothing_of_them(notifier_url: str) -> Non
         await w.text(CODE)
         await w.text("STOP")
         prints = e.asking.prints(PHONE)
-        person = EVENTS["person.erased.v1"].model_validate(
-            {
-                "organisation_id": ORGANISATION, "subject": ids.new_id(), "version": 1, "at": e.clock(),
-                "appointment_ids": [request.appointment_id], "fingerprints": [prints],
-            }
-        )  # fmt: skip
-        await e.requests.erase(person, e.clock())  # type: ignore[arg-type]
+        await e.requests.erase(erased(e, request), e.clock())
         async with e.database.connection() as db:
             tables = ("message", "invitation", "inbound_sms", "suppression", "telegram_account")
             rows = [str(r[0]) for t in tables for r in await db.fetch(f"SELECT to_jsonb(x)::text FROM {t} x")]  # noqa: S608
@@ -349,6 +347,44 @@ async def test_erasing_a_person_leaves_nothing_of_them(notifier_url: str) -> Non
         again = e.asking.invitation(PHONE, appointment=request.appointment_id, attempt=2)
         await e.request(again)
         assert await e.row(again.subject) is None
+
+
+def erased(e: Engine, request: MessageRequested) -> PersonErased:
+    """The registry erases the person of a request."""
+    return PersonErased.model_validate(
+        {
+            "organisation_id": ORGANISATION, "subject": ids.new_id(), "version": 1, "at": e.clock(),
+            "appointment_ids": [request.appointment_id], "fingerprints": [e.asking.prints(PHONE)],
+        }
+    )  # fmt: skip
+
+
+async def test_a_message_that_is_being_taken_while_its_person_is_erased_is_forgotten_too(
+    notifier_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adding, go, add = asyncio.Event(), asyncio.Event(), rows.add
+
+    async def slowly(*arguments: Any) -> bool:
+        adding.set()
+        await go.wait()
+        return await add(*arguments)
+
+    monkeypatch.setattr(rows, "add", slowly)
+    async with engine(notifier_url) as e, asyncio.TaskGroup() as group:
+        request = e.asking.announcement(PHONE)
+        group.create_task(e.request(request))
+        await adding.wait()
+        erasing = group.create_task(e.requests.erase(erased(e, request), e.clock()))
+
+        async def held() -> bool:
+            async with e.database.connection() as db:
+                waits = await db.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            return erasing.done() or bool(waits)
+
+        await until(held)
+        go.set()
+        await erasing
+        assert (await e.reaches(request.subject, "queued"))["contact"] is None
 
 
 async def test_a_row_that_cannot_be_read_is_set_aside_and_the_next_one_is_handled(notifier_url: str) -> None:
