@@ -79,6 +79,9 @@ class People(Protocol):
     async def alone_with(self, fingerprints: Fingerprints) -> None:
         """Let no other transaction look this phone up until this one ends."""
 
+    async def alone_with_person(self, person_id: UUID) -> None:
+        """The same for every phone of a person: nobody records them meanwhile."""
+
     async def holders(self, organisation_id: UUID, fingerprints: Fingerprints) -> Sequence[Holder]:
         """Everybody who is recorded with this phone."""
 

@@ -28,6 +28,7 @@ class Operating:
         appointments end; that a post was held stays, by nobody named. Raises NotPermitted, OutOfScope, NoSuchPerson."""
         principal.require_everywhere(Permission.ADMIN)
         async with self._store.transaction() as work:
+            await work.people.alone_with_person(person_id)
             if not await work.people.exists(principal.organisation_id, person_id):
                 raise NoSuchPerson
             appointments = await work.appointments.of_person(person_id)

@@ -4,6 +4,12 @@
 -- Serialises everybody who looks this phone up in order to record it: two at once must find one person, not make two.
 SELECT pg_advisory_xact_lock(hashtextextended($1, 0));
 
+-- name: lock_phones_of
+SELECT pg_advisory_xact_lock(hashtextextended(fingerprint, 0)) FROM (
+    SELECT f.fingerprint FROM contact c JOIN contact_fingerprint f ON f.contact_id = c.id
+    WHERE c.person_id = $1 ORDER BY f.fingerprint
+) held;
+
 -- name: holders
 SELECT DISTINCT ON (p.id) p.id AS person_id, p.name_hi, p.name_en, c.id, c.phone_kid, c.phone_box, c.phone_last3
 FROM contact_fingerprint f

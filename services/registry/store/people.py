@@ -24,6 +24,10 @@ class PersonRows:
         for fingerprint in sorted(fingerprints.values()):
             await self._rows.run("lock_phone", fingerprint)
 
+    async def alone_with_person(self, person_id: UUID) -> None:
+        """The same for every phone of a person: nobody records them meanwhile."""
+        await self._rows.all("lock_phones_of", person_id)
+
     async def holders(self, organisation_id: UUID, fingerprints: Fingerprints) -> Sequence[Holder]:
         """Everybody who is recorded with this phone, with today's fingerprints of it."""
         rows = await self._rows.all("holders", organisation_id, list(fingerprints.values()))

@@ -101,6 +101,14 @@ def command(**changes: Any) -> Record:
     return Record(**values | changes)
 
 
+async def somebody_waits(registry: Registry) -> None:
+    """Return once a transaction waits for an advisory lock."""
+    while True:
+        if await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            return
+        await asyncio.sleep(0.01)
+
+
 @pytest.fixture(scope="session")
 def registry_url(databases: Databases) -> Iterator[str]:
     """One database for all tests of this folder: emptying it costs a tenth of cloning it."""

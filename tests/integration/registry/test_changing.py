@@ -19,11 +19,14 @@ from services.registry.domain.failures import (
     Stale,
 )
 from services.registry.domain.names import Name
+from services.registry.domain.phonebook import Phonebook
 from services.registry.service import Change
+from services.registry.store.people import PersonRows
 from shared import ids
 from shared.events import AppointmentEnded, AppointmentRecorded, AppointmentReissued, PersonErased
+from shared.phone import Fingerprinter
 from shared.seal import about_appointment
-from tests.integration.registry.conftest import NOW, Registry, command
+from tests.integration.registry.conftest import NOW, PHONE, Registry, command, somebody_waits
 
 OTHER = "+915550000002"
 
@@ -186,3 +189,21 @@ async def test_a_phone_that_somebody_else_holds_is_not_forgotten_elsewhere(regis
     assert isinstance(erased, PersonErased)
     assert erased.fingerprints == ()
     assert len(await registry.rows("SELECT 1 FROM contact")) == 1
+
+
+async def test_nobody_is_recorded_anew_while_they_are_erased(registry: Registry) -> None:
+    """Else the erasure misses an appointment, or breaks off at the phone that it refers to."""
+    await registry.service.recording.record(registry.principal, command(), None, NOW)
+    [person] = await registry.rows("SELECT id FROM person")
+    again = command(unit="1-2")
+    number = Phonebook(Fingerprinter(registry.settings.fingerprint_keys_plain()), registry.vault, ["+91555"]).read(
+        PHONE
+    )
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group, registry.database.transaction() as rows:
+        await PersonRows(rows).alone_with(number.fingerprints)  # a recording of this phone is under way
+        erasing = group.create_task(registry.service.operating.erase(registry.principal, person["id"], NOW))
+        await somebody_waits(registry)
+        assert not erasing.done()
+    answer = await registry.service.recording.record(registry.principal, again, None, NOW)
+    [kept] = await registry.rows("SELECT person_id FROM appointment WHERE id = $1", answer.appointment_id)
+    assert kept["person_id"] != person["id"]

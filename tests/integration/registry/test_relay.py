@@ -17,7 +17,7 @@ from services.registry.store.relaying import KEEP_EVENTS, OutboxStore
 from shared.bus import BusUnavailable, Unpublishable
 from shared.events import Record
 from shared.lifecycle import Tasks, Wakeup
-from tests.integration.registry.conftest import NOW, Registry, command
+from tests.integration.registry.conftest import NOW, Registry, command, somebody_waits
 
 
 class Broker:
@@ -112,13 +112,6 @@ async def test_a_relay_killed_between_publishing_and_marking_repeats_the_same_ev
     assert len(broker.ids) == 2
     assert len(set(broker.ids)) == 1
     assert await waiting(registry) == 0
-
-
-async def somebody_waits(registry: Registry) -> None:
-    while True:
-        if await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
-            return
-        await asyncio.sleep(0.01)
 
 
 async def test_of_two_relays_one_publishes_at_a_time_and_each_event_goes_out_once(
