@@ -16,7 +16,10 @@ from shared.events import ChallengeEvent, DeliveryEvent, PersonErased
 # Who takes a message holds this, and who erases waits for it: a message that is being taken while its person is erased
 # would else be seen by neither. A statement of its own, since a statement sees what was committed when it began.
 HOLD = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))"
-HOLD_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended(id::text, 0)) FROM (SELECT unnest($1::uuid[]) AS id ORDER BY 1) AS all_"
+HOLD_ALONE = """
+SELECT pg_advisory_xact_lock(hashtextextended(id::text, 0))
+FROM (SELECT unnest($1::uuid[]) AS id ORDER BY 1) AS ordered
+"""
 ERASED = "SELECT 1 FROM erased WHERE appointment_id = $1"
 
 # Another attempt of the same challenge tells the same, except a later code; state and version are otp's word alone.

@@ -65,9 +65,8 @@ class TelegramChannel:
             case _:
                 raise SendFailure(Class.PERMANENT, Reason.REJECTED, provider=PROVIDER, provider_code="template")
         extra = {"reply_markup": markup, "challenge_id": message.challenge_id} if markup else {}
-        return Outgoing(
-            message.id, message.lane, message.tries, letter.address, body, not_after=message.not_after, extra=extra
-        )
+        tries, until = message.tries + 1, message.not_after
+        return Outgoing(message.id, message.lane, tries, letter.address, body, not_after=until, extra=extra)
 
     async def send(self, outgoing: Outgoing) -> Accepted:
         """Send once; to the new id once more where the chat has moved. The reference is `<chat id>:<message id>`:

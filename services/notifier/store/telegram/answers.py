@@ -46,7 +46,6 @@ SILENCE = """
 UPDATE telegram_answer SET state = 'dead', payload = NULL, lease_until = NULL, error = $3, done_at = $4
 WHERE bot_id = $1 AND chat_id = $2 AND state = 'waiting'
 """
-NEXT = "SELECT min(not_before) FROM telegram_answer WHERE bot_id = $1 AND state = 'waiting'"
 ASKED = """
 INSERT INTO telegram_question (chat_id, message_id, challenge_id, asked_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (chat_id, message_id) DO UPDATE SET challenge_id = $3
@@ -143,12 +142,6 @@ class Answers:
             if claimed.said.chat_id is not None:
                 await db.execute(SILENCE, self._bot_id, claimed.said.chat_id, problem, now)
                 await unreachable(db, claimed.said.chat_id, now)
-
-    async def next_due(self) -> datetime | None:
-        """When the first waiting call is due."""
-        async with self._database.connection() as db:
-            found: datetime | None = await db.fetchval(NEXT, self._bot_id)
-        return found
 
     async def forget(self, before: datetime) -> None:
         """Drop what was said or given up before that moment."""
