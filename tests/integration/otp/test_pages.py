@@ -380,3 +380,10 @@ async def test_republishing_needs_the_operators_key(world: World) -> None:
         answer = await browser.post("/v1/republish", json=body, headers=headers)
         assert answer.json() == {"events": 2}
         assert (await browser.post("/v1/republish", json={"since": "x"}, headers=headers)).status_code == 422
+
+
+async def test_a_page_names_its_icon_so_that_browsers_do_not_guess_one(world: World) -> None:
+    async with world.browser() as browser:
+        page = (await browser.get(f"/c/{UNKNOWN}")).text
+        icon = await browser.get(page.partition('<link rel="icon" href="')[2].partition('"')[0])
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
