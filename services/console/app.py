@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.console.api import pages, v1
+from services.console.api import access, pages, v1
 from services.console.service import Watch
 from services.console.settings import ConsoleSettings
 from shared import log
@@ -23,14 +23,13 @@ STATIC = Path(__file__).with_name("static")
 def web(watch: Watch, settings: ConsoleSettings) -> FastAPI:
     """The HTTP application."""
 
-    async def broker() -> None:
-        await watch.sample()
-
-    app = create_web("Boothline console", new_registry(), {"kafka": broker})
-    guard = [v1.operators_only(settings.token)]
+    app = create_web("Boothline console", new_registry(), {"kafka": watch.ready})
+    guard = [access.operators_only(settings.token)]
     assets = Assets(STATIC)
+    page = pages.renderer(assets)
     app.include_router(v1.routes(watch), dependencies=guard)
-    app.include_router(pages.routes(watch, assets), dependencies=guard)
+    app.include_router(pages.routes(watch, page), dependencies=guard)
+    app.include_router(access.routes(settings.token, page))
     app.include_router(assets.routes())
     return app
 

@@ -94,8 +94,14 @@ class NoSuchRecord(NotFound):
     code = "no_such_record"
 
 
+class NoSuchName(NotFound):
+    """There is no {kind} of this name; the known ones: {known}."""
+
+    code = "no_such_name"
+
+
 class NoOperator(Failure):
-    """Send the operators' token as a bearer token."""
+    """Send the operators' token as a bearer token, or sign in at /sign-in."""
 
     code = "no_operator"
     status = 401
@@ -216,6 +222,14 @@ def _dead_row(key: tuple[str, str, str], letters: Sequence[DeadDetail]) -> DeadR
         newest=newest.failed_at,
         latest=newest.place,
     )
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `30 min`, `5 h`, `3 days`: as exact as a person needs it."""
+    for unit, size, below in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < below:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} days"
 
 
 class Pace:

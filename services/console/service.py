@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +15,7 @@ from services.console.domain import (
     DeadRow,
     Field,
     LagRow,
+    NoSuchName,
     NoSuchRecord,
     Pace,
     RecordRow,
@@ -29,7 +31,7 @@ from shared.bus import ALL_TOPICS as EVERY_TOPIC
 from shared.bus import BusUnavailable, DeadLetter, Place, Reader, Received
 from shared.clock import Clock
 from shared.errors import Failure, Unavailable
-from shared.events import TOPICS, decode
+from shared.events import TOPICS, Topic, decode
 from shared.events.catalogue import GROUPS
 from shared.events.codec import event_type
 
@@ -41,6 +43,11 @@ DEAD_LIMIT = 5_000
 """Dead letters that are grouped; more than that is a bulk problem, and the newest say which."""
 TAILS = 20
 """Tails at the same time, over all operators: each reads every topic."""
+DEAD_TOPICS = tuple(topic.dead for topic in TOPICS)
+_READ_AGAIN = timedelta(minutes=10)
+"""Dead letters that nobody added to may still have been removed by retention."""
+_SILENT = timedelta(seconds=30)
+"""Without a sample for so long, the broker is away."""
 
 
 class TooManyTails(Unavailable):
@@ -57,6 +64,7 @@ class Watch:
         self._clock = clock
         self._now: Sample | None = None
         self._before: Sample | None = None
+        self._dead: tuple[Mapping[Place, int], datetime, tuple[DeadRow, ...]] | None = None
         self._tails = 0
 
     async def run(self, every: float) -> None:
@@ -72,40 +80,61 @@ class Watch:
         self._before, self._now = self._now, Sample(self._clock(), ends)
         return self._now
 
+    async def ready(self) -> None:
+        """Raises BusUnavailable when the broker has not answered lately. Asks it only before the first sample."""
+        seen = self._now or await self.sample()
+        if self._clock() - seen.at > _SILENT:
+            raise BusUnavailable
+
     async def topics(self) -> Sequence[TopicRow]:
         """One row per topic, as the newest sample saw it."""
         return topic_rows(self._now or await self.sample(), self._before)
 
     async def lag(self, group: str | None = None) -> Sequence[LagRow]:
-        """One row per group and topic; `group` narrows it."""
+        """One row per group and topic; `group` narrows it. Raises NoSuchName."""
+        if group is not None and group not in GROUPS:
+            raise NoSuchName(kind="group", known=", ".join(GROUPS))
         wanted = {name: topics for name, topics in GROUPS.items() if group in (None, name)}
         rows = [lag_rows(name, await self._reader.lag(name, topics), self._clock()) for name, topics in wanted.items()]
         return [row for of_group in rows for row in of_group]
 
     async def dead(self) -> Sequence[DeadRow]:
-        """Dead letters by topic, group and reason."""
+        """Dead letters by topic, group and reason. Pages ask every few seconds: they are read again when there are
+        more."""
+        ends, now = await self._reader.ends(DEAD_TOPICS), self._clock()
+        if self._dead is None or self._dead[0] != ends or now - self._dead[1] > _READ_AGAIN:
+            self._dead = ends, now, await self._read_dead()
+        return self._dead[2]
+
+    async def _read_dead(self) -> tuple[DeadRow, ...]:
         newest: deque[DeadDetail] = deque(maxlen=DEAD_LIMIT)
-        async for record in self._reader.read([topic.dead for topic in TOPICS]):
+        async for record in self._reader.read(DEAD_TOPICS):
             if (letter := DeadLetter.read(record)) is not None:
                 newest.append(_detail(record, letter))
         return grouped(newest)
 
     async def dead_letter(self, topic: str, partition: int, offset: int) -> DeadDetail:
         """One dead letter. Raises NoSuchRecord."""
-        known = topic in {each.dead.name for each in TOPICS}
+        known = any(each.name == topic and 0 <= partition < each.partitions for each in DEAD_TOPICS)
         record = await self._reader.record(Place(topic, partition), offset) if known else None
         letter = DeadLetter.read(record) if record else None
         if record is None or letter is None:
             raise NoSuchRecord(place=f"{topic}/{partition}/{offset}")
         return _detail(record, letter)
 
-    async def tail(self, appointment: str | None, topic: str | None) -> AsyncGenerator[RecordRow | int, None]:
-        """Rows as they are written, at most ROWS_PER_SECOND; then the number of those left out. Raises TooManyTails."""
+    def tail(self, appointment: str | None, topic: str | None) -> AsyncGenerator[RecordRow | int, None]:
+        """Rows as they are written, at most ROWS_PER_SECOND; then the number of those left out. Raises TooManyTails and
+        NoSuchName at once, while an answer can still have a status."""
         if self._tails >= TAILS:
             raise TooManyTails(retry_after=60)
+        wanted = [each for each in TOPICS if topic in (None, each.name)]
+        if not wanted:
+            raise NoSuchName(kind="topic", known=", ".join(each.name for each in TOPICS))
+        return self._follow(appointment, wanted)
+
+    async def _follow(self, appointment: str | None, wanted: Sequence[Topic]) -> AsyncGenerator[RecordRow | int, None]:
         self._tails += 1
         pace = Pace(ROWS_PER_SECOND, self._clock())
-        wanted = [each for each in TOPICS if topic in (None, each.name)]
         try:
             async with contextlib.aclosing(self._reader.tail(wanted)) as records:
                 async for record in records:

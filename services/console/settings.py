@@ -15,8 +15,8 @@ class ConsoleSettings(WebSettings):
     port: int = Field(default=8400, ge=0, le=65535)
     kafka: str
     kafka_ephemeral: bool = False
-    token: SecretStr | None = None
-    """Bearer token of operators; required where the console listens on more than loopback."""
+    token: SecretStr | None = Field(default=None, min_length=32)
+    """Token of operators: bearer token, or typed into /sign-in. Required where more than loopback is listened on."""
     sample_seconds: float = Field(default=2.0, gt=0)
     """Between two looks at ends and committed offsets."""
 

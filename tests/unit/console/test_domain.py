@@ -11,6 +11,7 @@ from services.console.domain import (
     Pace,
     RecordRow,
     Sample,
+    duration,
     grouped,
     lag_rows,
     matches,
@@ -117,3 +118,11 @@ def test_more_than_a_person_can_read_is_counted_and_told_with_the_next_second() 
     assert [pace.admit(NOW) for _ in range(5)] == [(True, 0), (True, 0), (False, 0), (False, 0), (False, 0)]
     assert pace.admit(NOW + timedelta(seconds=1)) == (True, 3)
     assert pace.admit(NOW + timedelta(seconds=2)) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (119.4, "119 s"), (120, "2 min"), (1800, "30 min"), (7200, "2 h"), (172_800, "2 days")],
+)
+def test_a_wait_is_said_as_exactly_as_a_person_needs_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
