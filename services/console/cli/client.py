@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings
 from services.console.cli.output import Exit
 from shared.settings import settings_of
 
+SILENCE_SECONDS = 60.0
+"""An answer that says nothing for so long is given up."""
 _STATUS_EXIT = {401: Exit.NOT_ALLOWED, 403: Exit.NOT_ALLOWED, 404: Exit.NOT_FOUND, 422: Exit.USAGE}
 
 
@@ -60,14 +62,15 @@ class Service:
         return cls(settings.console_url or _running("console"), token)
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        """A session with this service. Connection errors become Problem."""
+    async def session(self, *, endless: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
+        """A session with this service. Connection errors become Problem, and so does silence within an answer, unless
+        it is `endless`."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=None if endless else SILENCE_SECONDS)
         async with aiohttp.ClientSession(self.url, headers=headers, timeout=timeout) as session:
             try:
                 yield session
-            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
                 raise Problem(
                     f"{self.url} does not answer ({type(error).__name__}). Is it running? Start it with `make up`.",
                     Exit.UNREACHABLE,

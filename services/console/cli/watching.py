@@ -48,7 +48,7 @@ async def tail(
     """
     query = {name: value for name, value in (("appointment", appointment), ("topic", topic)) if value}
     say("Waiting for records. Ctrl-C ends it.")
-    async with Service.console().session() as session, session.get("/v1/tail", params=query) as response:
+    async with Service.console().session(endless=True) as session, session.get("/v1/tail", params=query) as response:
         if response.status >= 400:
             await answer(response)
         async for raw in response.content:

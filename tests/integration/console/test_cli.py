@@ -11,8 +11,11 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
 
 from services.console.app import web
+from services.console.cli import client, watching
+from services.console.cli.output import Exit
 from services.console.service import Watch
 from services.console.settings import ConsoleSettings
 from shared import events
@@ -147,6 +150,30 @@ async def test_an_import_with_rejected_rows_is_exit_code_7_and_keeps_them(regist
     assert "2 accepted, 1 rejected" in said.err
     assert rejects.read_text() == '"row"'
     assert "key" not in said.err.replace("--rejects", "")
+
+
+async def test_a_tail_outlives_silence_and_says_when_the_console_goes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet_for = 0.3  # longer than any other answer may take here
+    monkeypatch.setattr(client, "SILENCE_SECONDS", 0.1)
+    app = FastAPI()
+
+    async def rows() -> AsyncIterator[bytes]:
+        await asyncio.sleep(quiet_for)
+        yield b'{"skipped": 1}\n'
+        raise ConnectionResetError
+
+    @app.get("/v1/tail")
+    async def follow() -> StreamingResponse:
+        return StreamingResponse(rows())
+
+    async with Tasks() as tasks, serving(app, "127.0.0.1", 0, tasks) as port:
+        monkeypatch.setenv("BOOTHLINE_CONSOLE_URL", f"http://127.0.0.1:{port}")
+        with pytest.raises(client.Problem) as problem:
+            await watching.tail(form="json")
+    assert problem.value.code == Exit.UNREACHABLE
+    assert capsys.readouterr().out == '{"skipped":1}\n'
 
 
 async def test_a_tail_is_one_json_object_a_line(console: str, broker: MemoryBroker) -> None:
