@@ -72,6 +72,9 @@ async def test_a_wrong_header_is_one_problem_of_the_file(client: httpx.AsyncClie
     assert "The file could not be read" in page
     assert "The columns are wrong. Missing: " in page
     assert "Upload your file again" in page
+    listed = (await client.get("/imports")).text
+    assert "Appointments – This did not work" in listed
+    assert "district, ac_no, ac_name, part_no, booth_name" in listed
 
 
 async def test_people_in_the_place_of_the_header_are_not_kept(client: httpx.AsyncClient, world: World) -> None:

@@ -140,7 +140,10 @@ def routes(edge: Edge, reads: PortalReads, desk: Desk, pages: ImportPages) -> AP
             "problems": problems,
             "failed": bool(problems),
             "jobs": [_line(job) for job in jobs],
-            "presets": [(preset.code, preset.organisation.text(visit.language)) for preset in pages.presets],
+            "presets": [
+                (preset.code, preset.organisation.text(visit.language), preset.units.required)
+                for preset in pages.presets
+            ],
             "section": "imports",
         }
         status = failure.status if failure else 200
@@ -208,13 +211,14 @@ class JobLine:
 
     id: UUID
     kind: Kind
+    state: str
     created_at: datetime
     accepted: int
     rejected: int
 
 
 def _line(job: Job) -> JobLine:
-    return JobLine(job.id, job.kind, job.created_at, job.counts.accepted, job.counts.rejected)
+    return JobLine(job.id, job.kind, job.state, job.created_at, job.counts.accepted, job.counts.rejected)
 
 
 def _reject(row: RejectedRow, problem: Failure, columns: Sequence[str], text: str) -> RejectView:
