@@ -138,7 +138,7 @@ async def _write(db: Connection, arrived: Arrived, done: Done, now: datetime) ->
     if done.suppress is True:
         await rows.suppress(db, prints, "sms", now)
     elif done.suppress is False:
-        await rows.allow(db, prints)
+        await rows.allow(db, prints, now)
     if done.answer is not None:
         await rows.add(db, done.answer, now)
         await db.execute(ANSWERED, arrived.reply_id, now, done.kind)

@@ -70,9 +70,11 @@ RETURNING message.id, message.version
 # Locked before the message, in the order of `decide`: of a decision and a requeue at one time, the later sees both.
 STANDING = "SELECT challenge_id, state FROM invitation WHERE challenge_id = ANY($1::uuid[]) ORDER BY 1 FOR SHARE"
 
+# An account in doubt gets nothing, but that it wants no announcements still counts: its contact is as old as can be.
 LINKS = """
-SELECT user_id, chat_id, language, prints, contact_shared_at, reachable, announcements FROM telegram_account
-WHERE prints && $1::text[] AND contact_shared_at IS NOT NULL ORDER BY contact_shared_at
+SELECT user_id, chat_id, language, prints, coalesce(contact_shared_at, 'epoch') AS contact_shared_at, reachable,
+  announcements
+FROM telegram_account WHERE prints && $1::text[] ORDER BY contact_shared_at NULLS FIRST
 """
 SUPPRESSED = "SELECT fingerprint FROM suppression WHERE purpose = $2 AND fingerprint = ANY($1::text[])"
 

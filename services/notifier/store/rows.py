@@ -35,6 +35,8 @@ SUPPRESS = """
 INSERT INTO suppression (fingerprint, purpose, source, since)
 SELECT print, $2, $3, $4 FROM unnest($1::text[]) AS print ON CONFLICT DO NOTHING
 """
+# /stop in the bot is the account's own wish; who takes it back by SMS has taken both back.
+ALLOW_BY_BOT = "UPDATE telegram_account SET announcements = true, changed_at = $2 WHERE prints && $1::text[]"
 ALLOW = "DELETE FROM suppression WHERE fingerprint = ANY($1::text[]) AND purpose = $2"
 
 
@@ -68,9 +70,10 @@ async def suppress(db: Connection, prints: Collection[str], source: str, now: da
     await db.execute(SUPPRESS, list(prints), OPT_OUT, source, now)
 
 
-async def allow(db: Connection, prints: Collection[str]) -> None:
-    """Undo `suppress`."""
+async def allow(db: Connection, prints: Collection[str], now: datetime) -> None:
+    """Announcements to this phone again, whichever way they were stopped."""
     await db.execute(ALLOW, list(prints), OPT_OUT)
+    await db.execute(ALLOW_BY_BOT, list(prints), now)
 
 
 def message_of(row: Any) -> Message:

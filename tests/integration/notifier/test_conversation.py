@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -38,6 +39,7 @@ from shared.settings import ORGANISATION
 from shared.web import create_web
 from tests.integration.notifier.asking import CODE, ring, sealer
 from tests.integration.notifier.engine import Engine, engine, until
+from tests.integration.notifier.test_sending import link
 
 PHONE = "+915550000210"
 PUBLIC = "https://n.boothline.in"
@@ -347,6 +349,17 @@ async def test_erasing_a_person_leaves_nothing_of_them(notifier_url: str) -> Non
         again = e.asking.invitation(PHONE, appointment=request.appointment_id, attempt=2)
         await e.request(again)
         assert await e.row(again.subject) is None
+
+
+async def test_start_by_sms_takes_back_a_stop_in_the_bot_too(notifier_url: str) -> None:
+    """The answer says: you get news again."""
+    async with world(notifier_url) as w:
+        e = w.engine
+        await link(e.database, list(e.asking.prints(PHONE).values()), timedelta(days=1), e.clock())
+        async with e.database.connection() as db:
+            await db.execute("UPDATE telegram_account SET announcements = false")
+            await w.text("START")
+            assert await db.fetchval("SELECT announcements FROM telegram_account")
 
 
 def erased(e: Engine, request: MessageRequested) -> PersonErased:

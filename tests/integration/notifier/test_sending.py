@@ -208,6 +208,22 @@ async def test_who_said_stop_gets_no_announcements_but_codes(notifier_url: str) 
         assert failed.reason is Reason.OPTED_OUT
 
 
+async def test_who_said_stop_in_the_bot_gets_no_announcements_while_the_account_is_in_doubt(notifier_url: str) -> None:
+    channels = {Channel.SMS: Scripted(), Channel.TELEGRAM: Scripted(Channel.TELEGRAM)}
+    async with engine(notifier_url, channels=channels) as e:
+        news = e.asking.announcement()
+        await link(e.database, list(e.asking.prints("+915550000300").values()), timedelta(days=1), e.clock())
+        async with e.database.connection() as db:
+            await db.execute("UPDATE telegram_account SET announcements = false, contact_shared_at = NULL")
+        await e.request(news)
+        async with e.sender(Lane.BULK):
+            await e.reaches(news.subject, "failed")
+        assert not channels[Channel.SMS].sent
+        (failed,) = await e.stated(news.subject)
+        assert isinstance(failed, DeliveryFailed)
+        assert failed.reason is Reason.OPTED_OUT
+
+
 async def test_an_opt_out_at_the_carrier_is_remembered(notifier_url: str) -> None:
     sms = Scripted(answer=failing(failure(Class.STOP, Reason.OPTED_OUT, suppress=True)))
     async with engine(notifier_url, channels={Channel.SMS: sms}) as e, e.sender(Lane.BULK):
