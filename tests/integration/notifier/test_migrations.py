@@ -14,5 +14,5 @@ async def test_every_table_of_the_card_exists(pool: asyncpg.Pool) -> None:
     tables = {row["tablename"] for row in await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname='public'")}
     assert tables >= {
         "message", "receipt", "invitation", "telegram_account", "telegram_update", "inbound_sms", "dialog",
-        "suppression", "inbox", "outbox", "cluster", "erased",
+        "suppression", "outbox", "cluster", "erased",
     }  # fmt: skip

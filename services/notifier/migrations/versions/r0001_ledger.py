@@ -157,9 +157,6 @@ STATEMENTS = (
       PRIMARY KEY (fingerprint, purpose)
     )
     """,
-    # Requests are their own inbox (message.id); this is for what leaves no row of its own.
-    "CREATE TABLE inbox (subject uuid NOT NULL, type text NOT NULL, seen_at timestamptz NOT NULL, "
-    "PRIMARY KEY (subject, type))",
     """
     CREATE TABLE outbox (
       id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
