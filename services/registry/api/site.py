@@ -43,6 +43,8 @@ class Parts:
     """The one of the whole process: it bounds what is imported at once."""
     wakeup: Wakeup
     """Woken by commits of this process; nobody else may wait on it."""
+    https: bool
+    """Whether people reach the portal by https."""
 
 
 def build_site(parts: Parts) -> Site:
@@ -52,7 +54,7 @@ def build_site(parts: Parts) -> Site:
     assets.join("look.css", "boothline.css", "portal.css")
     assets.join("live.js", "vendor/htmx.min.js", "vendor/hx-sse.min.js", "portal.js")
     renderer = Renderer(parts.catalogues, assets, clock)
-    edge = Edge(renderer, service.gate, clock)
+    edge = Edge(renderer, service.gate, clock, https=parts.https)
     imports = ImportPages(service.importing, parts.presets, parts.catalogues)
     hub = Hub(reads, Drawing(reads, renderer, imports, clock), clock, wakeup=parts.wakeup)
     router = APIRouter()

@@ -33,7 +33,18 @@ def build(settings: Settings, database: Database, tasks: Tasks) -> tuple[FastAPI
     desk = Desk(service.importing, tasks)
     web.include_router(routes(service, utc_now, desk, catalogues))
     presets = tuple(load_presets().values())
-    site = build_site(Parts(service, PortalReads(database), presets, catalogues, utc_now, desk, pages))
+    site = build_site(
+        Parts(
+            service,
+            PortalReads(database),
+            presets,
+            catalogues,
+            utc_now,
+            desk,
+            pages,
+            settings.public_url.startswith("https:"),
+        )
+    )
     web.include_router(site.router)
     return web, site.hub
 

@@ -10,9 +10,12 @@ from fastapi import FastAPI
 
 from services.registry.domain.names import Name
 from services.registry.service.gate import RECORDER
+from services.registry.settings import Settings
 from shared.clock import utc_now
+from shared.lifecycle import Tasks
 from tests.integration.registry_portal.browser import every_page
 from tests.integration.registry_portal.conftest import BASE, stranger
+from tests.integration.registry_portal.serve import build
 from tests.integration.registry_portal.world import World
 
 FORM = {"name_en": "Sunita Devi", "phone": "+91 55512-00001", "language": "hi", "gender": "female", "notice": "yes"}
@@ -110,6 +113,22 @@ async def test_over_https_the_cookie_is_bound_to_the_host(portal: FastAPI, world
         assert "Path=/" in cookie
         assert "Domain" not in cookie
         assert "max-age" in (await browser.get("/notice")).headers["strict-transport-security"]
+
+
+async def test_behind_a_proxy_that_speaks_http_to_us_the_public_address_decides(
+    settings: Settings, world: World
+) -> None:
+    public = settings.model_copy(update={"public_url": "https://portal.example"})
+    async with Tasks() as tasks:
+        web, _ = build(public, world.database, tasks)
+        async with stranger(web, base="http://portal.example") as browser:
+            browser.headers["origin"] = "https://portal.example"  # and no Sec-Fetch-Site: an old browser
+            response = await browser.post("/sign-in", data={"token": await world.sign_in_token()})
+            cookie = response.headers["set-cookie"]
+            assert cookie.startswith("__Host-session=")
+            assert "Secure" in cookie
+            browser.cookies.set("__Host-session", cookie.partition("=")[2].partition(";")[0])
+            assert (await browser.get("/")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from sse_starlette import EventSourceResponse
 
 from services.registry.api.live.hub import Hub
-from services.registry.api.portal.edge import Edge, SignedOut, language_of, session_cookie
+from services.registry.api.portal.edge import Edge, SignedOut, language_of
 from services.registry.api.portal.topics import find_topic
 from services.registry.domain.portal import Cursor
 from services.registry.domain.principal import Permission
@@ -25,7 +25,7 @@ def routes(edge: Edge, reads: PortalReads, hub: Hub) -> APIRouter:
     @router.get("/live")
     async def live(request: Request) -> Response:
         after = Cursor.parse(request.headers.get("last-event-id") or request.query_params.get("after", "0-0"))
-        session = digest(request.cookies.get(session_cookie(request), ""))
+        session = digest(request.cookies.get(edge.session_cookie(request), ""))
         principal = await reads.principal(session, edge.clock())  # an open page alone does not prolong the session
         if principal is None:
             raise SignedOut

@@ -57,8 +57,9 @@ class Visit:
 class Edge:
     """Turns requests into visits, and views into responses."""
 
-    def __init__(self, renderer: Renderer, sessions: Sessions, clock: Callable[[], datetime]) -> None:
-        """Reads nothing yet."""
+    def __init__(self, renderer: Renderer, sessions: Sessions, clock: Callable[[], datetime], *, https: bool) -> None:
+        """Reads nothing yet. `https`: people reach the portal by it, whatever a proxy in between speaks to us."""
+        self._https = https
         self._renderer = renderer
         self.sessions = sessions
         self.clock = clock
@@ -66,7 +67,7 @@ class Edge:
     async def visit(self, request: Request) -> Visit:
         """The visit of somebody signed in. Raises SignedOut, NotPermitted."""
         now = self.clock()
-        token = request.cookies.get(session_cookie(request))
+        token = request.cookies.get(self.session_cookie(request))
         principal = await self.sessions.principal(token, now) if token else None
         if principal is None:
             raise SignedOut
@@ -100,7 +101,7 @@ class Edge:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         body = self._renderer.page(template, language, {"here": here, "principal": principal, **context})
         headers = {"content-language": language, "vary": "Cookie"}
-        if secure(request):
+        if self.secure(request):
             headers["strict-transport-security"] = "max-age=31536000"
         if personal or status != 200:
             headers["cache-control"] = "no-store"
@@ -142,36 +143,39 @@ class Edge:
     async def serve(self, request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
         """The answer of `handle`, guarded."""
         try:
-            check_origin(request.method, request.headers, request.url.scheme, request.url.netloc)
+            scheme = "https" if self.secure(request) else "http"
+            check_origin(request.method, request.headers, scheme, request.url.netloc)
             if request.method == "GET" and request.query_params.get("lang") in {"hi", "en"}:
-                return _switch_language(request)
+                return self._switch_language(request)
             return await handle(request)
         except Failure as failure:
             return self.failed(request, failure)
+
+    def secure(self, request: Request) -> bool:
+        """Whether the browser speaks https."""
+        return self._https or request.url.scheme == "https"
+
+    def session_cookie(self, request: Request) -> str:
+        """`__Host-` binds the cookie to this host and to https; plain loopback http cannot set it (decision: shape)."""
+        return "__Host-session" if self.secure(request) else "session"
+
+    def _switch_language(self, request: Request) -> Response:
+        """Remember the choice and show the same page without it in the address."""
+        query = str(request.url.remove_query_params("lang").query)
+        path = "/" + request.url.path.lstrip("/")  # //host would leave this site
+        response = RedirectResponse(path + (f"?{query}" if query else ""), 303)
+        response.set_cookie(
+            _LANGUAGE_COOKIE,
+            request.query_params["lang"],
+            _A_YEAR,
+            samesite="lax",
+            secure=self.secure(request),
+            httponly=True,
+        )
+        response.headers["cache-control"] = "no-store"
+        return response
 
 
 def language_of(request: Request) -> Language:
     """The language that the person chose; Hindi first."""
     return "en" if request.cookies.get(_LANGUAGE_COOKIE) == "en" else "hi"
-
-
-def secure(request: Request) -> bool:
-    """Whether the browser speaks https to us."""
-    return request.url.scheme == "https"
-
-
-def session_cookie(request: Request) -> str:
-    """`__Host-` binds the cookie to this host and to https; plain loopback http cannot set it (decision: shape)."""
-    return "__Host-session" if secure(request) else "session"
-
-
-def _switch_language(request: Request) -> Response:
-    """Remember the choice and show the same page without it in the address."""
-    query = str(request.url.remove_query_params("lang").query)
-    path = "/" + request.url.path.lstrip("/")  # //host would leave this site
-    response = RedirectResponse(path + (f"?{query}" if query else ""), 303)
-    response.set_cookie(
-        _LANGUAGE_COOKIE, request.query_params["lang"], _A_YEAR, samesite="lax", secure=secure(request), httponly=True
-    )
-    response.headers["cache-control"] = "no-store"
-    return response

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.registry.api.portal.edge import Edge, language_of, secure, session_cookie
+from services.registry.api.portal.edge import Edge, language_of
 from services.registry.api.portal.forms import Problem, read_form
 from services.registry.domain.failures import BadSignIn
 
@@ -28,16 +28,21 @@ def routes(edge: Edge) -> APIRouter:
             return edge.page(request, "sign_in.html", context, status=failure.status, personal=True)
         response = RedirectResponse("/", 303, {"cache-control": "no-store"})
         response.set_cookie(
-            session_cookie(request), session, max_age=None, httponly=True, samesite="lax", secure=secure(request)
+            edge.session_cookie(request),
+            session,
+            max_age=None,
+            httponly=True,
+            samesite="lax",
+            secure=edge.secure(request),
         )
         return response
 
     @router.post("/sign-out")
     async def sign_out(request: Request) -> Response:
-        if token := request.cookies.get(session_cookie(request)):
+        if token := request.cookies.get(edge.session_cookie(request)):
             await edge.sessions.sign_out(token)
         response = RedirectResponse("/sign-in", 303, {"cache-control": "no-store"})
-        response.delete_cookie(session_cookie(request), secure=secure(request), httponly=True, samesite="lax")
+        response.delete_cookie(edge.session_cookie(request), secure=edge.secure(request), httponly=True, samesite="lax")
         return response
 
     return router
