@@ -5,8 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from services.notifier.domain.delivery import Settlement, state_event
 from services.notifier.domain.message import Link, Message, State
 from services.notifier.domain.routing import OPT_OUT
@@ -14,8 +12,6 @@ from services.notifier.store import outbox, rows
 from services.notifier.store.database import Connection, Database
 from services.notifier.store.receipts import apply_parked
 from shared.events import DeliveryEvent, Lane
-
-log = structlog.get_logger(__name__)
 
 # Claiming only moves `not_before` ahead: a claimer that dies has sent nothing, and the row is due again by itself.
 # The index message_queue (lane, not_before) gives the oldest first without a sort.
@@ -89,7 +85,7 @@ class Ledger:
         """Up to `limit` due messages of the lane, oldest first; nobody else gets them for `visible`."""
         async with self._database.connection() as db:
             found = await db.fetch(CLAIM, lane.value, now, now + visible, limit)
-        readable = (_readable(row) for row in sorted(found, key=lambda row: row["created_at"]))
+        readable = (rows.readable(row) for row in sorted(found, key=lambda row: row["created_at"]))
         return [message for message in readable if message is not None]
 
     async def release(self, ids: Collection[UUID], now: datetime) -> None:
@@ -143,15 +139,6 @@ class Ledger:
         """Which of these phones want no announcements."""
         async with self._database.connection() as db:
             return {row["fingerprint"] for row in await db.fetch(SUPPRESSED, list(prints), OPT_OUT)}
-
-
-def _readable(row: Any) -> Message | None:
-    """None for a row of a newer version of ourselves (a rolling upgrade): its own process takes it."""
-    try:
-        return rows.message_of(row)
-    except ValueError as error:
-        log.warning("message of another version", message_id=str(row["id"]), exc_info=error)
-        return None
 
 
 async def _over(db: Connection, settlements: Sequence[Settlement]) -> list[UUID]:

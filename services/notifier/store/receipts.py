@@ -10,7 +10,7 @@ from services.notifier.domain.delivery import Receipt, ReceiptStatus, Settlement
 from services.notifier.domain.message import Message, State
 from services.notifier.store import outbox
 from services.notifier.store.database import Connection, Database
-from services.notifier.store.rows import message_of
+from services.notifier.store.rows import message_of, readable
 from shared.events import DeliveryEvent, Reason
 
 OVERDUE = """
@@ -62,7 +62,9 @@ class Afterwards:
         events: list[DeliveryEvent] = []
         async with self._database.transaction() as db:
             for row in await db.fetch(OVERDUE, now, limit):
-                message = message_of(row)
+                message = readable(row)
+                if message is None:
+                    continue
                 receipts = [_receipt(r) for r in await db.fetch(PARKED, message.id, message.tries)]
                 event = await _apply(db, message, State.UNKNOWN, receipts, now)
                 events.append(event or await _to_state(db, message, State.UNKNOWN, None, now))

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from pydantic import TypeAdapter
 
 from services.notifier.domain.delivery import state_event
@@ -14,6 +15,8 @@ from services.notifier.domain.routing import OPT_OUT
 from services.notifier.store import outbox
 from services.notifier.store.database import Connection
 from shared.events import Channel, DeliveryEvent, Lane, Reason
+
+log = structlog.get_logger(__name__)
 
 _TEXT: TypeAdapter[Text] = TypeAdapter(Text)
 
@@ -74,6 +77,15 @@ async def allow(db: Connection, prints: Collection[str], now: datetime) -> None:
     """Announcements to this phone again, whichever way they were stopped."""
     await db.execute(ALLOW, list(prints), OPT_OUT)
     await db.execute(ALLOW_BY_BOT, list(prints), now)
+
+
+def readable(row: Any) -> Message | None:
+    """None for a row of a newer version of ourselves (a rolling upgrade): its own process takes it."""
+    try:
+        return message_of(row)
+    except ValueError as error:
+        log.warning("message of another version", message_id=str(row["id"]), exc_info=error)
+        return None
 
 
 def message_of(row: Any) -> Message:

@@ -93,6 +93,16 @@ async def test_of_two_replicas_that_find_a_lease_run_out_one_states_it(notifier_
         assert sorted(event.subject for event in await e.stated()) == sorted(message.id for message in messages)
 
 
+async def test_a_lease_of_a_newer_versions_message_is_left_to_the_newer_process(notifier_url: str) -> None:
+    async with engine(notifier_url) as e:
+        newer, known = await stamped(e), await stamped(e)
+        async with e.database.connection() as db:
+            await db.execute("""UPDATE message SET text = '{"name": "poll", "version": 9}' WHERE id = $1""", newer.id)
+        e.move(LEASE.total_seconds() + 1)
+        assert [event.subject for event in await e.afterwards.overdue(10, e.clock())] == [known.id]
+        assert (await e.row(newer.id))["state"] == "sending"
+
+
 async def test_of_two_processes_that_claimed_one_message_one_writes_the_intent(notifier_url: str) -> None:
     async with engine(notifier_url) as e:
         await e.request(e.asking.invitation())
