@@ -151,12 +151,6 @@ class LanguageUnknown(Invalid):
     code = "language_unknown"
 
 
-class ModeUnknown(Invalid):
-    """Mode is live or invite."""
-
-    code = "mode_unknown"
-
-
 class NoticeMissing(Invalid):
     """Say which privacy notice the person was shown: its version and language."""
 
@@ -307,7 +301,7 @@ ROW_FAILURES: dict[str, type[Failure]] = {
     for failure in (
         NotAPhone, NotAMobile, CountryNotServed, PhoneScientific, PhoneShared, UnknownUnit, UnknownLevel, UnknownPost,
         SeatTaken, NameMissing, NameTooLong, NameLegacyFont, NameWrongScript, GenderUnknown, LanguageUnknown,
-        ModeUnknown, NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed,
+        NoticeMissing, NoticeTime, RefTaken, OutOfScope, RowWidth, CellMissing, NumberMalformed,
         DuplicateUnit, OtherParent, CodeMalformed, Unfit,
     )
 }  # fmt: skip

@@ -26,8 +26,7 @@ SELECT count(*) AS waiting, min(created_at) AS oldest FROM (
 ) w;
 
 -- name: publish_again
-UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL AND created_at >= $1 AND refused IS NULL
-RETURNING id;
+UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL AND created_at >= $1 AND refused IS NULL;
 
 -- name: forget_events
 DELETE FROM outbox WHERE $1 = ANY(person_ids);

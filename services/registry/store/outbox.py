@@ -35,7 +35,7 @@ class OutboxRows:
     async def again(self, since: datetime) -> int:
         """Publish again what was published since then; returns how many."""
         self.added = True
-        return len(await self._rows.all("publish_again", since))
+        return await self._rows.run("publish_again", since)
 
 
 def _values(event: Event, record: Record, about: Sequence[UUID]) -> tuple[object, ...]:

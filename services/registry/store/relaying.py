@@ -64,11 +64,6 @@ class OutboxStore:
             row = await rows.one("outbox_age")
         return Waiting(row["waiting"], row["oldest"]) if row else Waiting(0, None)
 
-    async def again(self, since: datetime) -> int:
-        """Publish again what was stated since then; returns how many events."""
-        async with self._database.transaction() as rows:
-            return len(await rows.all("publish_again", since))
-
     async def meet(self, cluster_id: str, now: datetime) -> int:
         """Note the broker's cluster. If another one was seen before, that one's records are gone: publish the last 7
         days again. Returns how many events; one of several replicas does it."""
@@ -78,7 +73,7 @@ class OutboxStore:
             if known == cluster_id:
                 return 0
             await rows.run("see_cluster", cluster_id, now)
-            return len(await rows.all("publish_again", now - KEEP_EVENTS)) if known else 0
+            return await rows.run("publish_again", now - KEEP_EVENTS) if known else 0
 
     async def sweep(self, now: datetime) -> None:
         """Forget what nobody needs any more."""

@@ -1,13 +1,14 @@
 """Counts of committees are kept by the database: whatever happens, and whoever writes at the same time."""
 
 import asyncio
+from collections.abc import Sequence
 from random import Random  # noqa: TID251  # a seeded course of events
 from typing import Literal
 from uuid import UUID
 
-from services.registry.api.portal.committee import counts
+from services.registry.api.portal.committee import status_of
 from services.registry.domain.names import Name
-from services.registry.domain.portal import CountsRow
+from services.registry.domain.portal import CountsRow, SeatRow
 from services.registry.store.portal import PortalReads
 from shared.errors import Failure
 from tests.integration.registry_portal.world import World
@@ -15,6 +16,17 @@ from tests.integration.registry_portal.world import World
 Act = Literal["record", "end", "verified", "refused", "expired"]
 ACTS: list[Act] = ["record", "record", "verified", "refused", "expired", "end"]
 POSTS = ["president", "secretary", "bla2", "member", "member", "member"]
+
+
+def counts(rows: Sequence[SeatRow]) -> CountsRow:
+    """The counts of one committee, as coverage rows have them."""
+    statuses = [status_of(row) for row in rows]
+    return CountsRow(
+        size=len(rows),
+        verified=statuses.count("verified"),
+        waiting=sum(status in {"recorded", "sent", "delivered", "failed"} for status in statuses),
+        refused=sum(status in {"refused", "locked", "expired"} for status in statuses),
+    )
 
 
 async def coverage(world: World, parent: str) -> CountsRow:

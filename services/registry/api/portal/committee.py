@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from services.registry.api.portal import words
-from services.registry.domain.portal import CountsRow, SeatRow
+from services.registry.domain.portal import SeatRow
 from services.registry.domain.records import Unit
 from services.registry.domain.states import State
 from shared.events import Label
@@ -117,17 +117,6 @@ def committee(
         *_of_waiting(seats, catalogue),
     )
     return CommitteeView(seats, women, needed, missing)
-
-
-def counts(rows: Sequence[SeatRow]) -> CountsRow:
-    """The counts of one committee, as coverage rows have them."""
-    statuses = [status_of(row) for row in rows]
-    return CountsRow(
-        size=len(rows),
-        verified=statuses.count("verified"),
-        waiting=sum(status in {"recorded", "sent", "delivered", "failed"} for status in statuses),
-        refused=sum(status in {"refused", "locked", "expired"} for status in statuses),
-    )
 
 
 def record_path(unit: Unit, post: str) -> str:

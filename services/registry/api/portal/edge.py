@@ -19,8 +19,6 @@ from shared.events import Language
 
 log = structlog.get_logger(__name__)
 
-IDLE = 30 * 60
-"""Seconds after which an unused session ends: the pages hold personal data (portal.md P13)."""
 _LANGUAGE_COOKIE = "language"
 _A_YEAR = 365 * 24 * 3600
 
