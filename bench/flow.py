@@ -21,6 +21,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
+from bench.portal import open_page, sign_in
 from shared.bus import Connection, Outgoing, Producer, ensure_topics
 from shared.events import Topic
 from stack.fixture import Size, booths, table
@@ -183,6 +184,20 @@ async def idle(bench: Bench, count: int) -> list[float]:
     return seen
 
 
+async def shown(bench: Bench, count: int) -> list[float]:
+    """Milliseconds from POST to the frame of the open page of that unit, one after the other."""
+    session, seen = await sign_in(bench.up.endpoints.sign_in), []
+    try:
+        for _ in range(count):
+            unit = bench.units[(bench.number + 1) // len(POSTS)]
+            async with open_page(session, f"/units/{unit}") as frames:
+                _, started = await bench.record()
+                seen.append((await anext(frames) - started) * 1000)
+    finally:
+        await session.close()
+    return seen
+
+
 async def load(bench: Bench, rate: float, seconds: float) -> dict[str, float]:
     """An open loop of `rate` appointments a second; what came of it."""
     before, rss, sent = bench.cpu(), bench.rss(), await bench.counted()
@@ -228,8 +243,8 @@ async def main(appointments: int, rates: Sequence[float], seconds: float) -> Non
             await load_units(bench)
             await idle(bench, 10)
             least = await floor(bench)
-            seen = await idle(bench, appointments)
-            tell_idle(console, least, seen)
+            seen, on_page = await idle(bench, appointments), await shown(bench, appointments // 2)
+            tell_idle(console, least, {"the SMS at the carrier": seen, "the open page of the portal": on_page})
             tell_load(console, [(rate, await load(bench, rate, seconds)) for rate in rates], bench.rss())
     finally:
         folder.close()
@@ -246,14 +261,15 @@ async def load_units(bench: Bench) -> None:
             job = await response.json()
 
 
-def tell_idle(console: Console, least: dict[str, float], seen: list[float]) -> None:
+def tell_idle(console: Console, least: dict[str, float], runs: dict[str, list[float]]) -> None:
     rows = Table("idle, one at a time", "ms", "times the floor")
     total = sum(least.values())
     for name, value in least.items():
         rows.add_row(f"floor: {name}", f"{value:.2f}", "")
     rows.add_row("floor", f"{total:.2f}", "1.0")
-    for name, value in (("p50", statistics.median(seen)), ("p99", quantile(seen, 0.99))):
-        rows.add_row(f"POST to SMS at the carrier, {name}", f"{value:.1f}", f"{value / total:.1f}")
+    for name, seen in runs.items():
+        for label, value in (("p50", statistics.median(seen)), ("p99", quantile(seen, 0.99))):
+            rows.add_row(f"POST to {name}, {label}", f"{value:.1f}", f"{value / total:.1f}")
     console.print(rows)
 
 
