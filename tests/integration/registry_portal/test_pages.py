@@ -330,3 +330,8 @@ async def test_what_cannot_be_done_any_more_leads_back_to_the_appointment(
         sent = await client.post(f"/appointments/{one}/{act}", data={"phone": "+91 555 12 34567", "reason": "other"})
         assert sent.status_code == 409
         assert "Erased person" in sent.text
+
+
+async def test_a_page_behind_the_last_one_leads_to_the_first(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/coverage/ac-155?page=9")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/coverage/ac-155")

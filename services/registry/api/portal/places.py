@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from services.registry.api.portal import views
 from services.registry.api.portal.edge import Edge, Visit
@@ -58,6 +59,8 @@ async def _coverage(edge: Edge, reads: PortalReads, visit: Visit, code: str | No
             views.PAGE_ROWS,
         )
     path = f"/coverage/{quote(unit.code, safe='/')}" if unit else "/"
+    if number > 1 and not context["rows"]:  # there are fewer pages: "no units here yet" would be wrong
+        return RedirectResponse(path, 303, {"cache-control": "no-store"})
     context |= {
         "unit": unit,
         "organisation": organisation,
