@@ -50,7 +50,10 @@ def secrets(system: System) -> Secrets:
     codes = {code for text in (*sent, *chats) for code in CODE.findall(text)}
     assert len(handles) >= 6
     assert len(codes) >= 6
-    return Secrets(frozenset(handles | digits), frozenset(codes), frozenset(names))
+    secrets = Secrets(frozenset(handles | digits), frozenset(codes), frozenset(names))
+    for planted in (*codes, *handles, *phones, *names):
+        assert secrets.found_in(f'{{"field": "{planted}"}}'), "the canary does not sing"
+    return secrets
 
 
 def act(system: System, people: list[Appointee]) -> None:
@@ -95,7 +98,7 @@ def test_no_topic_holds_a_secret(system: System, secrets: Secrets) -> None:
             ]
 
     records = system.runner.run(everything())
-    assert len(records) > 50
+    assert len(records) > 30
     nothing(secrets, records)
 
 
