@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.registry.app import load_presets
+from services.registry.domain.appointment_rows import AppointmentRow, check_appointment_columns
 from services.registry.domain.commands import Record
 from services.registry.domain.failures import RowWidth, WrongColumns
 from services.registry.domain.names import Name
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.sheet import (
-    AppointmentRow,
     Header,
     Row,
-    check_appointment_columns,
     check_unit_columns,
     clean_cell,
     plain,

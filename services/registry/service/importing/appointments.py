@@ -4,11 +4,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
+from services.registry.domain.appointment_rows import AppointmentRow, check_appointment_columns
 from services.registry.domain.failures import ROW_FAILURES, DatabaseUnavailable, EmptyFile
 from services.registry.domain.importing import Counts
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.ports import Work
-from services.registry.domain.sheet import AppointmentRow, Header, Reject, Row, check_appointment_columns
+from services.registry.domain.sheet import Header, Reject, Row
 from services.registry.service.importing.keeping import PATIENCE, Keeper, Running, Tally
 from services.registry.service.recording import Recording
 from shared.errors import Failure
