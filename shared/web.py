@@ -48,6 +48,13 @@ class Crashed(Failure):
     alarm = True
 
 
+class PortTaken(Failure):
+    """Nothing can listen on port {port}: somebody else does, or the address is not of this machine."""
+
+    code = "port_taken"
+    alarm = True
+
+
 Probe = Callable[[], Awaitable[None]]
 """Raises a Failure when something that the service needs does not answer."""
 
@@ -264,7 +271,11 @@ async def serving(app: ASGIApp, host: str, port: int, tasks: Tasks, *, grace: in
     server = _Server(config)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(port=port) from error
     task = tasks.spawn(server.serve(sockets=[listener]), name="http")
     try:
         async with asyncio.timeout(grace + 10):

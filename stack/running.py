@@ -27,6 +27,8 @@ SERVER_PORTS = {"postgres": 5633, "valkey": 6479, "kafka": 9192}
 """Beside the servers' own default ports, where somebody's real servers may listen."""
 
 
+PORT_TAKEN = ("PortTaken", f"[Errno {errno.EADDRINUSE}]")
+"""What a service whose port was taken says last."""
 SIGN_IN = "sign-in.json"
 """In the run folder: the command that makes another sign-in link, with the registry's settings."""
 
@@ -48,6 +50,8 @@ class Options:
     kafka: str | None = None
     wipe_topics: bool = False
     log_level: str = "info"
+    usual_ports: bool = True
+    """False: only free ports of the system's choice, so that several runs do not meet."""
     endpoints_file: Path = field(default_factory=lambda: StackSettings().endpoints)
 
 
@@ -76,7 +80,7 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
         with report.step("tables and topics"):
             await asyncio.gather(launcher.run(build(DEFAULT_PORTS).jobs), product.make_topics(servers.kafka, options))
         with report.step("services"):
-            started, said = await _started(launcher, build)
+            started, said = await _started(launcher, build, usual=options.usual_ports)
         endpoints = Endpoints(
             services={service.name: service.url for service in started.services},
             api_key=said["api_key"],
@@ -92,18 +96,20 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
             options.endpoints_file.unlink(missing_ok=True)
 
 
-async def _started(launcher: Launcher, build: Callable[[Mapping[str, int]], System]) -> tuple[System, dict[str, str]]:
+async def _started(
+    launcher: Launcher, build: Callable[[Mapping[str, int]], System], *, usual: bool
+) -> tuple[System, dict[str, str]]:
     """The services, ready, and what the bootstrap said. Ports are free when they are picked; where somebody is faster
     than our service, everything is started again on others."""
     for last in (False, False, True):
-        system = build({name: ports.pick(preferred) for name, preferred in DEFAULT_PORTS.items()})
+        system = build({name: ports.pick(port if usual else None) for name, port in DEFAULT_PORTS.items()})
         try:
             for service in system.services:
                 launcher.start(service)
             said: dict[str, str] = json.loads(await launcher.output(system.bootstrap))
             await launcher.ready(system.services)
         except ProcessDied as died:
-            if last or f"[Errno {errno.EADDRINUSE}]" not in str(died):
+            if last or not any(sign in str(died) for sign in PORT_TAKEN):
                 raise
             launcher.stop()
         else:

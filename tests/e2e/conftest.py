@@ -62,7 +62,7 @@ class System:
 def started(folder: Path) -> Iterator[System]:
     """Everything from nothing, with units to record on; stopped at the end."""
     run_folder = fresh_test_folder()
-    options = Options(kafka=ServersUnderTest().kafka, endpoints_file=folder / "endpoints.json")
+    options = Options(kafka=ServersUnderTest().kafka, endpoints_file=folder / "endpoints.json", usual_ports=False)
     with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet:
         context = running(run_folder, options, Report(Console(file=quiet)), BOOTHLINE)
         up = runner.run(context.__aenter__())

@@ -154,7 +154,7 @@ def test_a_letter_becomes_a_text_with_its_parts() -> None:
     letter = invitation()
     sent = Twilio(None, account(), texts().write, lambda: NOW).render(letter)  # type: ignore[arg-type] # nothing is sent
     assert (sent.address, sent.tries, sent.message_id) == (PHONE, 1, ID)
-    assert sent.parts == 4
+    assert sent.parts == 3
     assert "482107" not in repr(sent)
     assert PHONE not in repr(sent)
 
