@@ -35,7 +35,7 @@ sign-in: $(READY) ## print another one-time link to the portal of what is runnin
 	@$(PY) -m stack sign-in
 
 .PHONY: test
-test: $(READY) ## the default test suite, under 5 minutes (ARGS="-k word": only some)
+test: $(READY) ## the default test suite, 5 to 7 minutes on two cores (ARGS="-k word": only some)
 	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadgroup $(ARGS)
 
 .PHONY: test-slow
