@@ -87,12 +87,13 @@ class Listeners:
         self._connection, self._folder = connection, folder
         self._running: list[asyncio.subprocess.Process] = []
 
-    async def start(self) -> asyncio.subprocess.Process:
-        """One more member of the group; it has joined when this returns, and says where to write effects."""
+    async def start(self, signalled: signal.Signals | None = None, after: int = 100) -> asyncio.subprocess.Process:
+        """One more member of the group; it has joined when this returns. It signals itself `after` so many effects."""
         number = len(self._running)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.integration.bus.listener",
             self._connection.bootstrap, "group", str(self._folder / f"effects-{number}"),
+            *((signalled.name, str(after)) if signalled else ()),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self._running.append(process)

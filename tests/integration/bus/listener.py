@@ -1,6 +1,11 @@
-"""A process with one consumer: every event it handles becomes a line in a file, before its offset is committed."""
+"""A process with one consumer: every event it handles becomes a line in a file, before its offset is committed.
+
+Told a signal and a number, it sends itself that signal after so many effects: in the middle of its work, however fast
+or slow the machine is.
+"""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 
@@ -11,14 +16,19 @@ from shared.lifecycle import Lifecycle
 from shared.log import configure
 
 
-async def main(bootstrap: str, group: str, path: Path) -> None:
+async def main(bootstrap: str, group: str, path: Path, itself: signal.Signals | None, after: int) -> None:
     """Run until SIGTERM."""
     configure("listener", "error")
+    done = 0
     with path.open("a", buffering=1) as effects:
 
         async def handle(event: PersonErased, _: Context) -> None:
+            nonlocal done
             await asyncio.sleep(0.01)
             effects.write(f"{event.subject} {event.version}\n")
+            done += 1
+            if itself is not None and done == after:
+                signal.raise_signal(itself)
 
         async with Lifecycle() as life:
             consumer = Consumer(
@@ -38,4 +48,6 @@ async def main(bootstrap: str, group: str, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
+    _, bootstrap, group, effects, *rest = sys.argv
+    itself, after = (signal.Signals[rest[0]], int(rest[1])) if rest else (None, 0)
+    asyncio.run(main(bootstrap, group, Path(effects), itself, after))

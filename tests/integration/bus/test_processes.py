@@ -22,9 +22,10 @@ async def test_invariant_03_a_kill_between_effect_and_commit_repeats_but_loses_n
     producer: Producer, listeners: Listeners
 ) -> None:
     expected = await _publish(producer, 1500)
-    first = await listeners.start()
-    await listeners.have(100)
-    first.send_signal(signal.SIGKILL)
+    first = await listeners.start(signal.SIGKILL)
+    async with asyncio.timeout(60):
+        await first.wait()
+    assert len(listeners.effects()) < len(expected)
     await listeners.start()
     await listeners.have(len(expected))
     assert listeners.effects().keys() == expected
@@ -34,10 +35,8 @@ async def test_invariant_09_sigterm_under_load_commits_what_was_handled_and_the_
     producer: Producer, listeners: Listeners, connection: Connection
 ) -> None:
     expected = await _publish(producer, 1500)
-    first = await listeners.start()
-    await listeners.have(100)
-    first.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(20):
+    first = await listeners.start(signal.SIGTERM)
+    async with asyncio.timeout(60):
         assert await first.wait() == 0
     done = listeners.effects()
     assert len(done) < len(expected)
@@ -53,9 +52,8 @@ async def test_invariant_08_a_member_that_was_frozen_past_its_session_gives_way_
     producer: Producer, listeners: Listeners, connection: Connection
 ) -> None:
     expected = await _publish(producer, 1500)
-    first = await listeners.start()
+    first = await listeners.start(signal.SIGSTOP)
     await listeners.have(100)
-    first.send_signal(signal.SIGSTOP)
     second = await listeners.start()  # joins when the session of the first has ended
     await listeners.have(len(expected) // 2)
     first.send_signal(signal.SIGCONT)
