@@ -37,7 +37,7 @@ def web(watch: Watch, settings: ConsoleSettings) -> FastAPI:
 async def run(settings: ConsoleSettings) -> None:
     """Serve until a signal comes."""
     async with Lifecycle() as life:
-        connection = Connection(settings.kafka, "boothline-console", settings.kafka_ephemeral)
+        connection = Connection.of(settings, "console")
         watch = Watch(await life.enter(connection.reader()), utc_now)
         life.tasks.spawn(watch.run(settings.sample_seconds), name="sampler")
         await life.enter(serving(web(watch, settings), settings.host, settings.port, life.tasks))

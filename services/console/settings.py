@@ -4,17 +4,15 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from shared.settings import WebSettings, settings_of
+from shared.settings import KafkaSettings, WebSettings, settings_of
 
 
-class ConsoleSettings(WebSettings):
+class ConsoleSettings(WebSettings, KafkaSettings):
     """Where the brokers are, and who may look."""
 
     model_config = settings_of("CONSOLE_")
 
     port: int = Field(default=8400, ge=0, le=65535)
-    kafka: str
-    kafka_ephemeral: bool = False
     token: SecretStr | None = Field(default=None, min_length=32)
     """Token of operators: bearer token, or typed into /sign-in. Required where more than loopback is listened on."""
     sample_seconds: float = Field(default=2.0, gt=0)

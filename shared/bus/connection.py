@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.bus.access import OPEN, Access
 from shared.bus.reader import Reader
 from shared.bus.wire import Member, Misconfigured, Publisher
 from shared.events import Topic
-from shared.settings import ServiceSettings
+from shared.settings import KafkaSettings
 
 MAX_RECORD_BYTES = 1_048_588
 """Kafka's default for max.message.bytes."""
@@ -59,11 +60,12 @@ class Connection:
     ephemeral: bool = False
     delivery_timeout: float = 15.0
     """Seconds after which a publish counts as unknown."""
+    access: Access = OPEN
 
     @classmethod
-    def of(cls, settings: ServiceSettings, service: str) -> "Connection":
+    def of(cls, settings: KafkaSettings, service: str) -> "Connection":
         """From a service's settings."""
-        return cls(settings.kafka, f"boothline-{service}", settings.kafka_ephemeral)
+        return cls(settings.kafka, f"boothline-{service}", settings.kafka_ephemeral, access=Access.of(settings))
 
     @property
     def timing(self) -> Timing:

@@ -21,9 +21,7 @@ _ANSWER_SECONDS = 15.0
 def consumer_settings(connection: Connection, group: str | None) -> dict[str, Any]:
     """What AIOKafkaConsumer gets. Source of every line: docs/decisions, runner."""
     timing = connection.timing
-    return {
-        "bootstrap_servers": connection.bootstrap,
-        "client_id": connection.client_id,
+    return _reaching(connection) | {
         "group_id": group,
         "enable_auto_commit": False,
         "auto_offset_reset": "earliest",
@@ -40,15 +38,21 @@ def consumer_settings(connection: Connection, group: str | None) -> dict[str, An
 
 def producer_settings(connection: Connection) -> dict[str, Any]:
     """What AIOKafkaProducer gets. No linger: a person waits, and batches form while one is in flight."""
-    return {
-        "bootstrap_servers": connection.bootstrap,
-        "client_id": connection.client_id,
+    return _reaching(connection) | {
         "acks": "all",
         "enable_idempotence": connection.idempotent,
         "linger_ms": 0,
         "request_timeout_ms": int(connection.delivery_timeout * 800),  # its own error says more than our time-out
         "max_request_size": MAX_RECORD_BYTES + DEAD_HEADROOM_BYTES,
         "max_batch_size": 64 * 1024,
+    }
+
+
+def _reaching(connection: Connection) -> dict[str, Any]:
+    """What every client gets. Raises Misconfigured."""
+    return connection.access.client_settings() | {
+        "bootstrap_servers": connection.bootstrap,
+        "client_id": connection.client_id,
     }
 
 
@@ -60,11 +64,7 @@ def compiled_records() -> bool:
 @contextlib.asynccontextmanager
 async def admin(connection: Connection) -> AsyncIterator[Any]:
     """An admin client. Raises BusUnavailable."""
-    client = AIOKafkaAdminClient(
-        bootstrap_servers=connection.bootstrap,
-        client_id=connection.client_id,
-        request_timeout_ms=int(_ANSWER_SECONDS * 1000),
-    )
+    client = AIOKafkaAdminClient(**_reaching(connection), request_timeout_ms=int(_ANSWER_SECONDS * 1000))
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             await client.start()
