@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ORGANISATION = UUID("01900000-0000-7000-8000-0000b0074111")
@@ -83,7 +83,18 @@ class KafkaSettings(ProcessSettings):
         return self
 
 
-class ServiceSettings(WebSettings, KafkaSettings):
+class TraceSettings(ProcessSettings):
+    """Where a process sends its spans (OpenTelemetry). Without an address it makes none."""
+
+    otlp_endpoint: Annotated[HttpUrl | None, Unset] = None
+    """An OTLP/HTTP collector, as `http://collector:4318`; spans go to `/v1/traces` there."""
+    otlp_headers: dict[str, SecretStr] = Field(default_factory=dict)
+    """JSON: what the collector wants to see with every request, as {"authorization": "Bearer .."}."""
+    trace_sample: float = Field(default=0.01, ge=0, le=1)
+    """Share of the traces of imports and announcements that is recorded; where a person waits, every one is."""
+
+
+class ServiceSettings(WebSettings, KafkaSettings, TraceSettings):
     """What every service needs that meets the others in Kafka."""
 
     organisation_id: UUID = ORGANISATION

@@ -4,10 +4,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from shared.settings import KafkaSettings, WebSettings, settings_of
+from shared.settings import KafkaSettings, TraceSettings, WebSettings, settings_of
 
 
-class ConsoleSettings(WebSettings, KafkaSettings):
+class ConsoleSettings(WebSettings, KafkaSettings, TraceSettings):
     """Where the brokers are, and who may look."""
 
     model_config = settings_of("CONSOLE_")

@@ -35,8 +35,8 @@ SERVERS = {"postgres", "valkey", "kafka"}
 PORTS = {"registry": 8100, "otp": 8200, "notifier": 8300, "console": 8400, "sandbox": 8500}
 EMBEDDED_ONLY = {"kafka_ephemeral"}
 """Says that the broker forgets everything; this one does not."""
-EMPTY_AT_FIRST = {"seal_old_keys"}
-"""There are none before the first rotation."""
+EMPTY_AT_FIRST = {"seal_old_keys", "otlp_headers"}
+"""There are no old keys before the first rotation, and many collectors ask for no header."""
 CLOSING = 16.0
 """Seconds to end a consumer after its drain: cancelling (1), a last commit, leaving and the producer (5 each)."""
 
