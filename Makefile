@@ -30,6 +30,10 @@ demo: $(READY) ## start everything and let simulated workers confirm 60 appointm
 up: $(READY) ## the same without simulated workers (EMPTY=1: and without the made-up district)
 	@$(LAUNCH) up $(if $(EMPTY),--empty) $(if $(KAFKA),--kafka '$(KAFKA)') $(if $(KAFKA_WIPE),--wipe-topics)
 
+.PHONY: kafka
+kafka: $(READY) ## run Apache Kafka on loopback until Ctrl-C: one empty node for KAFKA=host:port (needs Java and Maven)
+	@$(LAUNCH) kafka
+
 .PHONY: sign-in
 sign-in: $(READY) ## print another one-time link to the portal of what is running
 	@$(PY) -m stack sign-in

@@ -17,6 +17,7 @@ from stack.child import StartFailed
 from stack.embedded import BinariesMissing
 from stack.fixture import Size, write
 from stack.folder import FolderInUse, FolderNotOurs, RunFolder, run_path
+from stack.kafka.jars import KafkaMissing
 from stack.launcher import ProcessDied
 from stack.report import Report
 from stack.running import CHECKOUT, SIGN_IN, Options
@@ -62,6 +63,15 @@ def demo(*, once: bool = False, kafka: Kafka = None, wipe_topics: Wipe = False) 
     return until_signal(
         perform(_folder, Options(kafka=kafka, wipe_topics=wipe_topics), report, BOOTHLINE, once=once), report
     )
+
+
+@app.command
+def kafka() -> int:
+    """Run Apache Kafka, one node without any data, on loopback until Ctrl-C."""
+    from stack.kafka.alone import serve  # noqa: PLC0415  as above
+
+    report = Report(Console())
+    return until_signal(serve(lambda: RunFolder(run_path(CHECKOUT, "kafka", StackSettings().state)), report), report)
 
 
 @app.command
@@ -113,7 +123,7 @@ def until_signal(work: Coroutine[object, object, int], report: Report) -> int:
         report.failure(
             f"Boothline is running already from this checkout (process {holder}). Stop it there with Ctrl-C."
         )
-    except (StartFailed, ProcessDied, BinariesMissing, FolderNotOurs, Failure) as failure:
+    except (StartFailed, ProcessDied, BinariesMissing, KafkaMissing, FolderNotOurs, Failure) as failure:
         report.failure(str(failure))
     return 1
 
