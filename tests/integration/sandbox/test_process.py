@@ -1,6 +1,6 @@
 """The process: where it listens, what it lets in, how it ends."""
 
-import threading
+import socket
 
 import httpx
 import pytest
@@ -22,14 +22,17 @@ def test_it_ends_soon_on_sigterm_although_a_long_poll_and_a_live_page_are_open()
     process = start(port)
     url = f"http://127.0.0.1:{port}"
     wait_until_up(url)
-    poll = threading.Thread(target=lambda: httpx.get(f"{url}/bot1:abc/getUpdates?timeout=50", timeout=60))
-    with httpx.Client(timeout=60) as http, http.stream("GET", f"{url}/live") as live:
+    with (
+        httpx.Client(timeout=60) as http,
+        http.stream("GET", f"{url}/live") as live,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as poll,
+    ):
         lines = live.iter_lines()
         assert next(lines) == "event: hello"
-        poll.start()
-        httpx.post(f"{url}/control/phones", json={"phone": "+915550000210", "name": "x"})
+        poll.sendall(b"GET /bot1:abc/getUpdates?timeout=50 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        httpx.post(f"{url}/control/phones", json={"phone": "+915550000210", "name": "x"})  # heard after the poll
         assert stop(process) == ""
-    poll.join(timeout=10)
+        assert poll.recv(100).startswith(b"HTTP/1.1 200 OK")
     assert process.returncode == 0
 
 
