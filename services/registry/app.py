@@ -22,7 +22,9 @@ from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.preset import Preset
 from services.registry.domain.rules import Rules
 from services.registry.domain.statements import Statements
+from services.registry.domain.steps import Took, untold
 from services.registry.domain.vault import Vault
+from services.registry.metrics import StepMetrics
 from services.registry.relay import Relay, RelayMetrics
 from services.registry.service import Service
 from services.registry.service.gate import ADMINISTRATOR, RECORDER
@@ -57,14 +59,19 @@ def load_presets(folder: Path = PRESETS) -> dict[str, Preset]:
 
 
 def build_service(
-    settings: Settings, database: Database, committed: Callable[[], None], clock: Clock = utc_now
+    settings: Settings,
+    database: Database,
+    committed: Callable[[], None],
+    clock: Clock = utc_now,
+    took: Took = untold,
 ) -> Service:
-    """All use cases. `committed` is called when something was committed that others wait for."""
+    """All use cases. `committed` is called when something was committed that others wait for, `took` with the time
+    of each step of an appointment."""
     vault = Vault(settings.phone_keys_plain())
     sealer = Sealer("registry", settings.own_seal_keys(), settings.seal_peers)
     fingerprinter = Fingerprinter(settings.fingerprint_keys_plain())
     phonebook = Phonebook(fingerprinter, vault, settings.test_number_prefixes)
-    rules = Rules(Statements(sealer, vault, fingerprinter), phonebook, vault, load_presets(), clock)
+    rules = Rules(Statements(sealer, vault, fingerprinter), phonebook, vault, load_presets(), clock, took)
     return Service.of(PostgresStore(database, committed), rules)
 
 
@@ -113,7 +120,8 @@ async def serve(settings: Settings, clock: Clock) -> None:
             pages.wake()
 
         database = await life.enter(_database(settings))
-        service = build_service(settings, database, committed, clock)
+        steps = StepMetrics(registry)
+        service = build_service(settings, database, committed, clock, steps.took)
         connection = Connection.of(settings, "registry")
         if settings.relay:
             await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry)))
@@ -136,7 +144,9 @@ async def serve(settings: Settings, clock: Clock) -> None:
         desk = Desk(service.importing, life.tasks)
         web.include_router(routes(service, clock, desk, catalogues))
         presets, https = tuple(load_presets().values()), settings.public_url.startswith("https:")
-        site = build_site(Parts(service, PortalReads(database), presets, catalogues, clock, desk, pages, https))
+        site = build_site(
+            Parts(service, PortalReads(database), presets, catalogues, clock, desk, pages, https, steps.took)
+        )
         web.include_router(site.router)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         await life.enter(site.hub.running(life.tasks))

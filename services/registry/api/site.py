@@ -14,6 +14,7 @@ from services.registry.api.portal.imports import routes as import_routes
 from services.registry.api.portal.rendering import STATIC, Renderer
 from services.registry.api.portal.topics import Drawing
 from services.registry.domain.preset import Preset
+from services.registry.domain.steps import Took, untold
 from services.registry.service import Service
 from services.registry.store.portal import PortalReads
 from shared.assets import Assets
@@ -45,6 +46,7 @@ class Parts:
     """Woken by commits of this process; nobody else may wait on it."""
     https: bool
     """Whether people reach the portal by https."""
+    took: Took = untold
 
 
 def build_site(parts: Parts) -> Site:
@@ -56,7 +58,7 @@ def build_site(parts: Parts) -> Site:
     renderer = Renderer(parts.catalogues, assets, clock)
     edge = Edge(renderer, service.gate, clock, https=parts.https)
     imports = ImportPages(service.importing, parts.presets, parts.catalogues)
-    hub = Hub(reads, Drawing(reads, renderer, imports, clock), clock, wakeup=parts.wakeup)
+    hub = Hub(reads, Drawing(reads, renderer, imports, clock), clock, wakeup=parts.wakeup, took=parts.took)
     router = APIRouter()
     router.include_router(assets.routes())
     router.include_router(portal.routes(edge, reads, service))

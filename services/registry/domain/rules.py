@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.preset import Preset
 from services.registry.domain.statements import Statements
+from services.registry.domain.steps import Took
 from services.registry.domain.vault import Vault
 from shared.clock import Clock
 
@@ -20,3 +21,4 @@ class Rules:
     presets: Mapping[str, Preset]
     clock: Clock
     """For work that takes long; everything else is told the time."""
+    took: Took

@@ -37,7 +37,7 @@ class Service:
             operating=Operating(store, rules.statements, rules.phonebook),
             audience=Audience(store, rules.phonebook),
             importing=Importing(store, recording, rules),
-            outcomes=Outcomes(store, rules.statements),
+            outcomes=Outcomes(store, rules.statements, rules.took),
             reading=Reading(store),
             gate=Gate(store),
         )

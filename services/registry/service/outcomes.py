@@ -10,25 +10,34 @@ from services.registry.domain.ports import Store, Work
 from services.registry.domain.records import Appointment, Channel, Recipient
 from services.registry.domain.statements import Statements
 from services.registry.domain.states import Heard, State, effect
+from services.registry.domain.steps import Step, Took, lane_of
 from services.registry.service.scenes import scene_of
 from shared.events import (
     ChallengeEvent,
     ChallengeRefused,
     ChallengeVerified,
+    DeliveryAccepted,
+    DeliveryDelivered,
     DeliveryEvent,
     DeliveryFailed,
     Event,
     Lane,
 )
 
+_MEASURED: dict[type[DeliveryEvent], Step] = {
+    DeliveryAccepted: "recorded_to_sent",
+    DeliveryDelivered: "recorded_to_receipt",
+}
+
 
 class Outcomes:
     """Applies events; each may come twice and in any order of cycles."""
 
-    def __init__(self, store: Store, statements: Statements) -> None:
+    def __init__(self, store: Store, statements: Statements, took: Took) -> None:
         """Nothing is opened."""
         self._store = store
         self._statements = statements
+        self._took = took
 
     async def hear_challenge(self, event: ChallengeEvent, heard: Heard, now: datetime) -> None:
         """Apply what otp states, unless its version is known. A verified appointment is announced in the same
@@ -59,6 +68,7 @@ class Outcomes:
         details = _details(event) | ({} if result.becomes or not result.tell_ended else {"too_late": True})
         await work.appointments.note(appointment, heard.value, event.at, details, event.cycle)
         if result.becomes is State.VERIFIED:
+            self._took("recorded_to_verified", lane_of(appointment.mode), appointment.invited_at, event.at)
             await self._announce(work, appointment, event.subject, now)
         if result.tell_ended:
             await self._tell_ended(work, appointment, event.subject, now)
@@ -115,6 +125,13 @@ class Outcomes:
                 "falls_back": falls_back,
             }
             await work.appointments.note(appointment, f"message_{state}", event.at, details, event.cycle)
+        self._measure(appointment, event)
+
+    def _measure(self, appointment: Appointment, event: DeliveryEvent) -> None:
+        """The first message of a cycle; later ones are asked for by people, whenever they like."""
+        step = _MEASURED.get(type(event))
+        if step and event.template == "invitation" and event.attempt == 1 and event.cycle == appointment.cycle:
+            self._took(step, lane_of(appointment.mode), appointment.invited_at, event.at)
 
 
 def _details(event: Event) -> dict[str, object]:

@@ -50,6 +50,8 @@ class Registry:
     sealers: dict[str, Sealer]
     vault: Vault
     wakeup: Wakeup = field(default_factory=Wakeup)
+    steps: list[tuple[str, str, float]] = field(default_factory=list)
+    """Steps that ended: name, lane, seconds."""
 
     async def rows(self, sql: str, *values: object) -> list[Row]:
         async with self.database._pool.acquire() as connection:
@@ -161,7 +163,13 @@ async def registry(
             await connection.execute("TRUNCATE organisation, cluster CASCADE")
         wakeup = Wakeup()
         ticks = itertools.count()
-        service = build_service(settings, database, wakeup.wake, lambda: NOW + timedelta(milliseconds=next(ticks)))
+        steps: list[tuple[str, str, float]] = []
+
+        def took(step: str, lane: str, began: datetime, ended: datetime) -> None:
+            steps.append((step, lane, (ended - began).total_seconds()))
+
+        later = lambda: NOW + timedelta(milliseconds=next(ticks))  # noqa: E731
+        service = build_service(settings, database, wakeup.wake, later, took)
         await service.gate.install(settings.organisation_id, load_presets()["in-mp-2014"], NOW)
         api_key = await service.gate.issue_key(settings.organisation_id, RECORDER, NOW)
         principal = await service.gate.by_key(api_key)
@@ -170,6 +178,6 @@ async def registry(
             name: Sealer(name, {"1": b64encode(bytes(pair)).decode()}, peers) for name, pair in seal_keys.items()
         }
         vault = Vault(settings.phone_keys_plain())
-        made = Registry(service, database, settings, principal, sealers, vault, wakeup)
+        made = Registry(service, database, settings, principal, sealers, vault, wakeup, steps)
         await made.add_booths()
         yield made

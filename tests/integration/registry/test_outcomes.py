@@ -249,6 +249,23 @@ async def test_a_message_shows_its_last_state_and_its_course(registry: Registry)
     assert view.timeline[1].details["reason"] == "blocked"
 
 
+async def test_only_the_first_message_of_a_cycle_says_how_long_codes_take(registry: Registry) -> None:
+    appointment = await recorded(registry)
+    hear_delivery = registry.service.outcomes.hear_delivery
+    await hear_delivery(delivery(registry, DeliveryAccepted, appointment, 1), "accepted")
+    await hear_delivery(delivery(registry, DeliveryAccepted, appointment, 1), "accepted")
+    await hear_delivery(delivery(registry, DeliveryDelivered, appointment, 2), "delivered")
+    again = {"subject": ids.new_id(), "attempt": 2}
+    await hear_delivery(delivery(registry, DeliveryAccepted, appointment, 1, **again), "accepted")
+    await hear(registry, appointment, Heard.VERIFIED, 2)
+    since = (LATER - NOW).total_seconds()
+    assert registry.steps == [
+        ("recorded_to_sent", "code", since + 1),
+        ("recorded_to_receipt", "code", since + 2),
+        ("recorded_to_verified", "code", since),
+    ]
+
+
 async def test_announcements_to_members_do_not_fill_the_timeline_but_the_channel_post_stands_there(
     registry: Registry,
 ) -> None:

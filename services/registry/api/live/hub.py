@@ -14,6 +14,7 @@ import structlog
 from services.registry.api.live.streams import Group, Stream, frame, reload
 from services.registry.api.portal.topics import Ancestry, Topic
 from services.registry.domain.portal import Change, Cursor
+from services.registry.domain.steps import Took, untold
 from shared.errors import Failure, Unavailable
 from shared.events import Language
 from shared.lifecycle import Tasks, Wakeup
@@ -83,6 +84,7 @@ class Hub:
         *,
         wakeup: Wakeup,
         monotonic: Callable[[], float] = time.monotonic,
+        took: Took = untold,
     ) -> None:
         """`wakeup` is woken by commits of this process."""
         self._reads = reads
@@ -90,6 +92,7 @@ class Hub:
         self._clock = clock
         self._wakeup = wakeup
         self._monotonic = monotonic
+        self._took = took
         self._groups: dict[tuple[Topic, Language], Group] = {}
         self._position = Cursor(0, 0)
         self._check_at = 0.0
@@ -199,6 +202,9 @@ class Hub:
             group.speak_at = now + SPEAK
         group.unspoken = [] if spoken else unspoken[-REPLAY:]
         self._send(group, frame(None if group.waiting else self._position, drawn))
+        sent = self._clock()
+        for change in drawable:
+            self._took("changed_to_portal", "page", change.at, sent)
 
     def _send(self, group: Group, data: bytes) -> None:
         for stream in group.streams:
