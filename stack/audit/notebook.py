@@ -1,0 +1,113 @@
+"""What the readers found, on disk: rows of every place, and one story after the other out of them."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Self
+
+from stack.audit.story import PLACES, Row, Story
+
+_AT_ONCE = 5_000
+_CACHE_KB = 64_000
+
+
+class Notebook:
+    """A SQLite file of one audit. Memory stays small at any size; the file needs some 2 KB per appointment."""
+
+    def __init__(self, path: Path) -> None:
+        """A new file: nothing of an earlier audit is kept."""
+        path.unlink(missing_ok=True)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", f"cache_size = -{_CACHE_KB}"):
+            self._db.execute(f"PRAGMA {pragma}")
+        for kind, table in PLACES.items():
+            self._db.execute(f"CREATE TABLE {table} ({', '.join(field.name for field in fields(kind))})")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def add(self, kind: type[Row], rows: Iterable[Row]) -> int:
+        """Write down rows of one kind; returns how many. Constant memory."""
+        names = [field.name for field in fields(kind)]
+        insert = f"INSERT INTO {PLACES[kind]} VALUES ({', '.join('?' * len(names))})"  # noqa: S608  our own names
+        count = 0
+
+        def values() -> Iterator[tuple[Any, ...]]:
+            nonlocal count
+            for row in rows:
+                count += 1
+                yield tuple(getattr(row, name) for name in names)
+
+        self._db.execute("BEGIN")
+        self._db.executemany(insert, values())
+        self._db.execute("COMMIT")
+        return count
+
+    def match_arrivals(self) -> None:
+        """Give every SMS at the carrier the key of its message in the ledger."""
+        self._db.execute("CREATE INDEX letters_message ON letters (message)")
+        self._db.execute(
+            "UPDATE arrived SET key = coalesce((SELECT key FROM letters WHERE letters.message = arrived.message), key)"
+        )
+
+    def states(self) -> dict[str, int]:
+        """How many appointments are in each state."""
+        return dict(self._db.execute("SELECT state, count(*) FROM held GROUP BY state ORDER BY 2 DESC"))
+
+    def counts(self) -> dict[str, int]:
+        """How many rows came from each place."""
+        return {table: self._one(f"SELECT count(*) FROM {table}") for table in PLACES.values()}  # noqa: S608  ours
+
+    def repeats(self) -> dict[str, int]:
+        """How often something came more than once: records of one event, messages beyond the first attempt."""
+        return {
+            "records": self._one("SELECT count(*) FROM stated"),
+            "events": self._one("SELECT count(DISTINCT event) FROM stated"),
+            "new attempts": self._one("SELECT count(*) FROM letters WHERE attempt > 1"),
+            "sends in doubt": self._one(
+                "SELECT count(DISTINCT subject) FROM stated WHERE type = 'delivery.unknown.v1'"
+            ),
+        }
+
+    def stories(self) -> Iterator[Story]:
+        """Everything about one key after the other, in the order of the keys."""
+        streams = [_Stream(kind, self._sorted(kind)) for kind in PLACES]
+        while keys := [stream.key for stream in streams if stream.key is not None]:
+            story = Story(min(keys))
+            for stream in streams:
+                if stream.key == story.key:
+                    getattr(story, PLACES[stream.kind]).extend(stream.take())
+            yield story
+
+    def _sorted(self, kind: type[Row]) -> Iterator[tuple[Any, ...]]:
+        cursor = self._db.execute(f"SELECT * FROM {PLACES[kind]} ORDER BY key")  # noqa: S608  our own names
+        while rows := cursor.fetchmany(_AT_ONCE):
+            yield from rows
+
+    def _one(self, statement: str) -> int:
+        return int(self._db.execute(statement).fetchone()[0])
+
+
+class _Stream:
+    """Rows of one kind, grouped by their key, with a look at the next key."""
+
+    def __init__(self, kind: type[Row], rows: Iterator[tuple[Any, ...]]) -> None:
+        self.kind = kind
+        self._groups = groupby(rows, key=itemgetter(0))
+        self.key: str | None = None
+        self._group: Iterator[tuple[Any, ...]] = iter(())
+        self._next()
+
+    def take(self) -> list[Row]:
+        rows = [self.kind(*values) for values in self._group]
+        self._next()
+        return rows
+
+    def _next(self) -> None:
+        self.key, self._group = next(self._groups, (None, iter(())))

@@ -1,0 +1,44 @@
+"""Waiting until an installation is at rest: nothing queued, nothing to publish, nobody behind."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from shared.bus import Reader
+from stack.audit.reading.sources import Sources
+from stack.audit.reading.tables import waiting
+from stack.audit.reading.topics import lag
+from stack.audit.reading.valkey import otp_waiting
+
+_LOOK = 0.5
+_LOOKS = 3
+"""Looks in a row that find nothing: something may be on its way between two places while each is empty."""
+
+
+class StillBusy(RuntimeError):
+    """It did not come to rest in time; says what waits."""
+
+
+async def until_quiet(sources: Sources, *, seconds: float) -> None:
+    """Return when it rests. Raises StillBusy."""
+    deadline = time.monotonic() + seconds
+    quiet = 0
+    async with sources.bus.reader() as reader:
+        while quiet < _LOOKS:
+            busy = {name: count for name, count in (await left(sources, reader)).items() if count}
+            quiet = 0 if busy else quiet + 1
+            if busy and time.monotonic() > deadline:
+                raise StillBusy(f"after {seconds:.0f} s there waits: {busy}")
+            await asyncio.sleep(_LOOK)
+
+
+async def left(sources: Sources, reader: Reader) -> Mapping[str, int]:
+    """What waits, by place."""
+    async with Redis.from_url(sources.otp, decode_responses=True, socket_timeout=20) as client:
+        otp = await otp_waiting(client)
+    tables = await waiting(sources.registry, sources.notifier)
+    given_up = {"registry outbox, refused", "otp outbox, set aside"}
+    found = {**tables, **otp, **await lag(reader)}
+    return {name: count for name, count in found.items() if name not in given_up}

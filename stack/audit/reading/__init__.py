@@ -1,0 +1,1 @@
+"""Readers: each looks into one place and changes nothing there."""
