@@ -233,7 +233,7 @@ def quantile(values: Sequence[float], q: float) -> float:
 
 async def main(appointments: int, rates: Sequence[float], seconds: float) -> None:
     console, folder = Console(width=110), fresh_test_folder()
-    options = Options(endpoints_file=folder.path / "endpoints.json", log_level="warning")
+    options = Options(usual_ports=False, endpoints_file=folder.path / "endpoints.json", log_level="warning")
     try:
         async with (
             running(folder, options, Report(console), BOOTHLINE) as up,
