@@ -58,8 +58,12 @@ format: $(READY) ## rewrite the code as the formatter wants it
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
+.PHONY: events
+events: $(READY) ## write the contract: docs/asyncapi.json, and golden records of what is new in it
+	@$(PY) -m shared.events
+
 .PHONY: vendor
-vendor: $(READY) ## fetch the vendored scripts again and compare their hashes (needs npm)
+vendor: $(READY) ## fetch the vendored files again and compare their hashes (needs npm)
 	@$(PY) -m stack.vendor
 
 .PHONY: secrets

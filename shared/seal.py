@@ -16,7 +16,8 @@ from pydantic import Field
 
 from shared.errors import Failure
 
-Sealed = Annotated[str, Field(pattern=r"^s1\.[a-z]+/[\w-]+\.[a-z]+/[\w-]+\.[A-Za-z0-9_-]+$", max_length=16_384)]
+SEALED_PATTERN = r"^s1\.[a-z]+/[\w-]+\.[a-z]+/[\w-]+\.[A-Za-z0-9_-]+$"
+Sealed = Annotated[str, Field(pattern=SEALED_PATTERN, max_length=16_384, json_schema_extra={"x-sealed": True})]
 """`s1.<sender>/<kid>.<receiver>/<kid>.<base64url of nonce and box>`: safe in topics, logs and tables."""
 
 

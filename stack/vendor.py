@@ -1,4 +1,4 @@
-"""Fetches the vendored browser files again with `npm pack` and refuses bytes whose hash is not the recorded one."""
+"""Fetches the vendored files again with `npm pack` and refuses bytes whose hash is not the recorded one."""
 
 import hashlib
 import subprocess
@@ -8,21 +8,28 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-VENDOR = Path(__file__).parent.parent / "services" / "registry" / "static" / "vendor"
+_ROOT = Path(__file__).parent.parent
+FOLDERS = (_ROOT / "services" / "registry" / "static" / "vendor", _ROOT / "tests" / "vendor")
+"""Each has a `VENDOR.toml`."""
 
 
 def main() -> int:
+    """0, or 1 when a hash differs anywhere."""
+    return max([renew(folder) for folder in FOLDERS])
+
+
+def renew(folder: Path) -> int:
     """Replace the files that `VENDOR.toml` names by those of its packages; 1 when a hash differs, with nothing kept."""
-    files: list[dict[str, str]] = tomllib.loads((VENDOR / "VENDOR.toml").read_text())["file"]
-    with tempfile.TemporaryDirectory() as folder:
-        packed = {spec: _pack(spec, Path(folder)) for spec in sorted({_spec(file) for file in files})}
+    files: list[dict[str, str]] = tomllib.loads((folder / "VENDOR.toml").read_text())["file"]
+    with tempfile.TemporaryDirectory() as temporary:
+        packed = {spec: _pack(spec, Path(temporary)) for spec in sorted({_spec(file) for file in files})}
         fetched = {file["name"]: _member(packed[_spec(file)], file["path"]) for file in files}
     wrong = [file["name"] for file in files if hashlib.sha256(fetched[file["name"]]).hexdigest() != file["sha256"]]
     if wrong:
-        sys.stderr.write(f"not what VENDOR.toml records: {', '.join(wrong)}\n")
+        sys.stderr.write(f"not what {folder / 'VENDOR.toml'} records: {', '.join(wrong)}\n")
         return 1
     for name, content in fetched.items():
-        (VENDOR / name).write_bytes(content)
+        (folder / name).write_bytes(content)
     return 0
 
 

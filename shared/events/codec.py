@@ -14,7 +14,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 TYPE_HEADER = "ce_type"
 TRACE_HEADER = "traceparent"
-_TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ Fingerprints = dict[str, Fingerprint]
 class Frozen(BaseModel):
     """A value on the wire: immutable, unknown fields ignored (additive evolution), input never echoed in errors."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class Label(Frozen):

@@ -1,30 +1,26 @@
-"""JSON Schema of every event, and the committed snapshots that a test holds the code against."""
+"""JSON Schema of every event as it stands on the wire, with and without words."""
 
-from pathlib import Path
+from typing import Any
 
-import orjson
-
-from shared.events.catalogue import CONTRACT
 from shared.events.envelope import Event
 
-SNAPSHOTS = Path(__file__).with_name("snapshots")
+_WORDS = {"title", "description", "examples"}
+_NAMED = {"properties", "$defs"}
 
 
-def schema(event: type[Event]) -> bytes:
-    """The JSON Schema of `event` as it stands on the wire, in a stable form."""
-    return orjson.dumps(
-        event.model_json_schema(mode="serialization"),
-        option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE,
-    )
+def schema(event: type[Event]) -> dict[str, Any]:
+    """What a record of `event` looks like. All fields are always written, also those that have a default."""
+    return event.model_json_schema(mode="serialization")
 
 
-def snapshot(event: type[Event]) -> Path:
-    """Where the snapshot of this event and version is committed."""
-    return SNAPSHOTS / f"{event.type}.json"
-
-
-def write() -> None:
-    """Write the snapshot of every event of the contract."""
-    SNAPSHOTS.mkdir(exist_ok=True)
-    for entry in CONTRACT:
-        snapshot(entry.event).write_bytes(schema(entry.event))
+def bare(schema: Any) -> Any:
+    """`schema` without titles, descriptions and our own marks: what remains is what a reader relies on."""
+    if isinstance(schema, list):
+        return [bare(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: bare(part) for name, part in value.items()} if key in _NAMED else bare(value)
+        for key, value in schema.items()
+        if key not in _WORDS and not key.startswith("x-")
+    }

@@ -1,4 +1,4 @@
-"""The contract: snapshots, ids, keys, and what the codec does with good and bad records."""
+"""The contract: ids, keys, and what the codec does with good and bad records."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from shared import events, ids
 from shared.events.catalogue import CONTRACT, EVENTS, GROUPS, TOPICS
 from shared.events.codec import Undecodable, UnknownType, UnknownVersion, decode, encode, event_type, traceparent
-from shared.events.schemas import SNAPSHOTS, schema, snapshot
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 ORGANISATION, APPOINTMENT = UUID(int=1), UUID(int=2)
@@ -21,15 +20,6 @@ ENDED = events.AppointmentEnded(
 
 def header(name: str, headers: events.codec.Headers) -> bytes | None:
     return dict(headers)[name]
-
-
-@pytest.mark.parametrize("entry", CONTRACT, ids=lambda entry: entry.event.type)
-def test_the_committed_schema_is_the_schema_of_the_code(entry: events.catalogue.Entry) -> None:
-    assert snapshot(entry.event).read_bytes() == schema(entry.event), "run `python -m shared.events` if it is meant"
-
-
-def test_no_snapshot_is_left_without_its_event() -> None:
-    assert {path.stem for path in SNAPSHOTS.iterdir()} == set(EVENTS)
 
 
 def test_every_topic_carries_an_event_and_every_event_has_a_consumer() -> None:
