@@ -4,8 +4,10 @@ import asyncio
 from pathlib import Path
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
 from services.console.api import access, pages, v1
+from services.console.gauges import Gauges
 from services.console.service import Watch
 from services.console.settings import ConsoleSettings
 from shared import log
@@ -20,10 +22,10 @@ from shared.web import create_web, serving
 STATIC = Path(__file__).with_name("static")
 
 
-def web(watch: Watch, settings: ConsoleSettings) -> FastAPI:
+def web(watch: Watch, settings: ConsoleSettings, metrics: CollectorRegistry) -> FastAPI:
     """The HTTP application."""
 
-    app = create_web("Boothline console", new_registry(), {"kafka": watch.ready})
+    app = create_web("Boothline console", metrics, {"kafka": watch.ready})
     guard = [access.operators_only(settings.token)]
     assets = Assets(STATIC)
     page = pages.renderer(assets)
@@ -39,8 +41,10 @@ async def run(settings: ConsoleSettings) -> None:
     async with Lifecycle() as life:
         connection = Connection.of(settings, "console")
         watch = Watch(await life.enter(connection.reader()), utc_now)
+        metrics = new_registry()
         life.tasks.spawn(watch.run(settings.sample_seconds), name="sampler")
-        await life.enter(serving(web(watch, settings), settings.host, settings.port, life.tasks))
+        life.tasks.spawn(watch.measure(Gauges(metrics), settings.lag_seconds), name="lag probe")
+        await life.enter(serving(web(watch, settings, metrics), settings.host, settings.port, life.tasks))
         await life.until_stopped()
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from shared.bus import Lag, Place
 from shared.errors import Failure, NotFound
-from shared.events import Event
+from shared.events import BULK, Event, Topic
 
 Field: TypeAlias = str | int | float | bool | None
 """A value that may be shown."""
@@ -154,11 +154,11 @@ def _rate(topic: str, now: Sample, before: Sample | None) -> float | None:
     return round(max(0, now.total(topic) - before.total(topic)) / seconds, 2)
 
 
-def lag_rows(group: str, partitions: Sequence[Lag], now: datetime) -> tuple[LagRow, ...]:
-    """One row per topic of the group: records of all partitions, age of the oldest (operator.md L1)."""
-    topics: dict[str, list[Lag]] = {}
+def lag_rows(partitions: Sequence[Lag], now: datetime) -> tuple[LagRow, ...]:
+    """One row per group and topic: records of all partitions, age of the oldest (operator.md L1)."""
+    edges: dict[tuple[str, str], list[Lag]] = {}
     for lag in partitions:
-        topics.setdefault(lag.place.topic, []).append(lag)
+        edges.setdefault((lag.group, lag.place.topic), []).append(lag)
     return tuple(
         LagRow(
             group=group,
@@ -166,8 +166,16 @@ def lag_rows(group: str, partitions: Sequence[Lag], now: datetime) -> tuple[LagR
             records=sum(lag.records for lag in lags),
             seconds=round(max(lag.seconds(now) for lag in lags), 1),
         )
-        for topic, lags in sorted(topics.items())
+        for (group, topic), lags in edges.items()
     )
+
+
+def lag_limit(topic: Topic) -> float | None:
+    """Seconds that a record may wait before somebody is told: 10 where a person waits, a minute for state, no limit
+    for announcements, whose queue is meant to be long (operator.md A5)."""
+    if topic == BULK:
+        return None
+    return 10.0 if topic.urgent else 60.0
 
 
 def shown(event: Event) -> dict[str, Field]:

@@ -27,6 +27,7 @@ from services.console.domain import (
     shown,
     topic_rows,
 )
+from services.console.gauges import Gauges
 from shared.bus import ALL_TOPICS as EVERY_TOPIC
 from shared.bus import BusUnavailable, DeadLetter, Place, Reader, Received
 from shared.clock import Clock
@@ -95,8 +96,18 @@ class Watch:
         if group is not None and group not in GROUPS:
             raise NoSuchName(kind="group", known=", ".join(GROUPS))
         wanted = {name: topics for name, topics in GROUPS.items() if group in (None, name)}
-        rows = [lag_rows(name, await self._reader.lag(name, topics), self._clock()) for name, topics in wanted.items()]
-        return [row for of_group in rows for row in of_group]
+        return lag_rows(await self._reader.lags(wanted), self._clock())
+
+    async def measure(self, gauges: Gauges, every: float) -> None:
+        """Probe for ever, each `every` seconds. When the broker does not answer, the gauges stay, and grow old."""
+        while True:
+            with contextlib.suppress(BusUnavailable):
+                await self.probe(gauges)
+            await asyncio.sleep(every)
+
+    async def probe(self, gauges: Gauges) -> None:
+        """Look at all groups now, also at those that are dead or paused."""
+        gauges.show(await self._reader.lags(GROUPS), await self.dead(), self._clock())
 
     async def dead(self) -> Sequence[DeadRow]:
         """Dead letters by topic, group and reason. Pages ask every few seconds: they are read again when there are

@@ -16,7 +16,9 @@ class ConsoleSettings(WebSettings, KafkaSettings, TraceSettings):
     token: SecretStr | None = Field(default=None, min_length=32)
     """Token of operators: bearer token, or typed into /sign-in. Required where more than loopback is listened on."""
     sample_seconds: float = Field(default=2.0, gt=0)
-    """Between two looks at ends and committed offsets."""
+    """Between two looks at the ends of topics."""
+    lag_seconds: float = Field(default=15.0, gt=0)
+    """Between two looks at what the groups have not handled (operator.md L2)."""
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:

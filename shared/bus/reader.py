@@ -22,6 +22,8 @@ class Lag:
     """The offset that the next record will get."""
     oldest: datetime | None
     """When the first record was written that is not finished; None if nothing waits."""
+    lost: int = 0
+    """Records that retention removed before the group had handled them."""
 
     @property
     def records(self) -> int:
@@ -45,8 +47,8 @@ class Reader(AbstractAsyncContextManager["Reader"], Protocol):
     async def committed(self, group: str, topics: Sequence[Topic]) -> Mapping[Place, int]:
         """Committed offsets of a group; partitions without one are missing."""
 
-    async def lag(self, group: str, topics: Sequence[Topic]) -> Sequence[Lag]:
-        """Lag of `group` in every partition of `topics`."""
+    async def lags(self, groups: Mapping[str, Sequence[Topic]]) -> Sequence[Lag]:
+        """Lag of each group in every partition of its topics."""
 
     def read(self, topics: Sequence[Topic]) -> AsyncIterator[Received]:
         """Everything that is there when the call begins, from the oldest record on."""

@@ -47,18 +47,28 @@ class KafkaReader:
 
     async def committed(self, group: str, topics: Sequence[Topic]) -> Mapping[Place, int]:
         """Asked of the group's coordinator, by name: the embedded broker's answer for "all" cannot be decoded."""
-        named = [TopicPartition(*place) for place in _places(topics)]
         async with admin(self._connection) as client:
-            found = await client.list_consumer_group_offsets(group, partitions=named)
-            return {Place(*tp): offset.offset for tp, offset in found.items() if offset.offset >= 0}
+            return await _committed(client, group, topics)
 
-    async def lag(self, group: str, topics: Sequence[Topic]) -> Sequence[Lag]:
-        """Lag of every partition; one more fetch for the partitions where something waits."""
-        committed = await self.committed(group, topics)
-        ends = await self.ends(topics)
-        starts = {place: committed.get(place, 0) for place in ends}
-        first = await self._first({place: start for place, start in starts.items() if start < ends[place]})
-        return [Lag(group, place, starts[place], end, first.get(place)) for place, end in ends.items()]
+    async def lags(self, groups: Mapping[str, Sequence[Topic]]) -> Sequence[Lag]:
+        """Two clients for all groups; one more fetch for each partition where something waits."""
+        async with admin(self._connection) as client:
+            committed = {group: await _committed(client, group, topics) for group, topics in groups.items()}
+        every = dict.fromkeys(topic for topics in groups.values() for topic in topics)
+        async with self._client(_places(tuple(every))) as client:
+            ends = await _ends(client)
+            behind = [
+                (place, offset)
+                for group, topics in groups.items()
+                for place in _places(topics)
+                if (offset := committed[group].get(place, 0)) < ends[place]
+            ]
+            first = await _first(client, behind)
+        return [
+            _lag(group, place, committed[group].get(place), ends[place], first)
+            for group, topics in groups.items()
+            for place in _places(topics)
+        ]
 
     async def record(self, place: Place, offset: int) -> Received | None:
         """One fetch."""
@@ -88,23 +98,6 @@ class KafkaReader:
                     for record in batch:
                         yield received(record)
 
-    async def _first(self, offsets: Mapping[Place, int]) -> Mapping[Place, Any]:
-        """When the first record at or after each offset was written."""
-        found: dict[Place, Any] = {}
-        if not offsets:
-            return found
-        async with self._client(offsets.keys()) as client:
-            for place, offset in offsets.items():
-                client.seek(TopicPartition(*place), offset)
-            missing = {TopicPartition(*place) for place in offsets}
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    while missing:
-                        for tp, batch in (await client.getmany(*missing, timeout_ms=200)).items():
-                            found[Place(*tp)] = received(batch[0]).timestamp
-                            missing.discard(tp)
-        return found
-
     @contextlib.asynccontextmanager
     async def _client(self, places: Collection[Place]) -> AsyncIterator[Any]:
         settings = consumer_settings(self._connection, None) | {"fetch_max_wait_ms": _FETCH_WAIT_MS}
@@ -122,6 +115,38 @@ class KafkaReader:
 
 def _places(topics: Sequence[Topic]) -> list[Place]:
     return [Place(topic.name, partition) for topic in topics for partition in range(topic.partitions)]
+
+
+async def _committed(client: Any, group: str, topics: Sequence[Topic]) -> Mapping[Place, int]:
+    named = [TopicPartition(*place) for place in _places(topics)]
+    found = await client.list_consumer_group_offsets(group, partitions=named)
+    return {Place(*tp): offset.offset for tp, offset in found.items() if offset.offset >= 0}
+
+
+def _lag(group: str, place: Place, committed: int | None, end: int, first: Mapping[tuple[Place, int], Received]) -> Lag:
+    start = committed or 0
+    record = first.get((place, start))
+    lost = record.offset - start if record and committed is not None else 0  # a new group never had what is gone
+    return Lag(group, place, start, end, record.timestamp if record else None, lost)
+
+
+async def _first(client: Any, offsets: Collection[tuple[Place, int]]) -> Mapping[tuple[Place, int], Received]:
+    """The first record at or after each offset. Groups may wait at different ones of a partition: each in its turn."""
+    found: dict[tuple[Place, int], Received] = {}
+    left = dict.fromkeys(offsets)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            while turn := {TopicPartition(*place): offset for place, offset in left}:
+                for tp, offset in turn.items():
+                    client.seek(tp, offset)
+                missing = set(turn)
+                while missing:
+                    for tp, batch in (await client.getmany(*missing, timeout_ms=200)).items():
+                        found[Place(*tp), turn[tp]] = received(batch[0])
+                        missing.discard(tp)
+                for tp, offset in turn.items():
+                    del left[Place(*tp), offset]
+    return found
 
 
 async def _ends(client: Any) -> dict[Place, int]:

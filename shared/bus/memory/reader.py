@@ -43,10 +43,13 @@ class MemoryReader:
         wanted = set(self._broker.places(topics))
         return {place: offset for place, offset in self._broker.committed(group).items() if place in wanted}
 
-    async def lag(self, group: str, topics: Sequence[Topic]) -> Sequence[Lag]:
+    async def lags(self, groups: Mapping[str, Sequence[Topic]]) -> Sequence[Lag]:
         """Lag of every partition."""
-        committed = self._broker.committed(group)
-        return [self._lag(group, place, committed.get(place, 0)) for place in self._broker.places(topics)]
+        return [
+            self._lag(group, place, self._broker.committed(group).get(place, 0))
+            for group, topics in groups.items()
+            for place in self._broker.places(topics)
+        ]
 
     def _lag(self, group: str, place: Place, committed: int) -> Lag:
         log = self._broker.logs[place]

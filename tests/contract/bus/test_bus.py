@@ -152,12 +152,12 @@ async def test_invariant_24_the_lag_is_what_is_there_minus_what_is_committed(sta
     ends = await stage.reader.ends([stage.topic, stage.topic.dead])
     assert sum(ends.values()) == 100
     assert len(ends) == 5
-    lags = await stage.reader.lag(stage.group, [stage.topic])
+    lags = await stage.reader.lags({stage.group: [stage.topic]})
     assert sum(lag.records for lag in lags) == 100
     assert all(lag.oldest and abs(lag.oldest - began) < timedelta(seconds=5) for lag in lags if lag.records)
     await stage.consumer()
     await _committed(stage, 100)
-    lags = await stage.reader.lag(stage.group, [stage.topic])
+    lags = await stage.reader.lags({stage.group: [stage.topic]})
     assert {lag.place: lag.committed for lag in lags} == {
         p: end for p, end in ends.items() if p.topic == stage.topic.name
     }
@@ -169,7 +169,7 @@ async def test_the_lag_in_seconds_counts_from_the_first_record_that_waits(stage:
     await stage.publish(erased(1))
     await stage.consumer(drain_timeout=0.1)
     await until(lambda: stage.heard.calls)
-    (lag,) = [lag for lag in await stage.reader.lag(stage.group, [stage.topic]) if lag.records]
+    (lag,) = [lag for lag in await stage.reader.lags({stage.group: [stage.topic]}) if lag.records]
     _, context = stage.heard.calls[0]
     assert lag.oldest == context.timestamp
     assert lag.seconds(context.timestamp + timedelta(seconds=90)) == 90.0

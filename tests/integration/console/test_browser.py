@@ -18,6 +18,7 @@ from shared.bus import DeadLetter, MemoryBroker, Outgoing, Place, Received
 from shared.events.codec import Undecodable, encode
 from shared.lifecycle import Tasks
 from shared.seal import CannotOpen
+from shared.telemetry import new_registry
 from shared.web import serving
 
 pytestmark = pytest.mark.browser
@@ -50,7 +51,9 @@ def broker() -> MemoryBroker:
 @pytest.fixture
 async def address(broker: MemoryBroker) -> AsyncIterator[str]:
     """A console that asks for the token."""
-    app = web(Watch(broker.reader(), lambda: NOW), ConsoleSettings(kafka="nowhere:1", token=SecretStr(TOKEN)))
+    app = web(
+        Watch(broker.reader(), lambda: NOW), ConsoleSettings(kafka="nowhere:1", token=SecretStr(TOKEN)), new_registry()
+    )
     async with Tasks() as tasks, serving(app, "127.0.0.1", 0, tasks) as port:
         yield f"http://127.0.0.1:{port}"
 

@@ -22,6 +22,7 @@ from shared import events
 from shared.bus import DeadLetter, MemoryBroker, Outgoing, Place, Received
 from shared.events.codec import Undecodable, encode
 from shared.lifecycle import Tasks
+from shared.telemetry import new_registry
 from shared.web import serving
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +49,7 @@ def broker() -> MemoryBroker:
 @pytest.fixture
 async def console(broker: MemoryBroker) -> AsyncIterator[str]:
     """URL of a console over a broker in memory."""
-    app = web(Watch(broker.reader(), lambda: NOW), ConsoleSettings(kafka="nowhere:1"))
+    app = web(Watch(broker.reader(), lambda: NOW), ConsoleSettings(kafka="nowhere:1"), new_registry())
     async with Tasks() as tasks, serving(app, "127.0.0.1", 0, tasks) as port:
         yield f"http://127.0.0.1:{port}"
 

@@ -19,6 +19,7 @@ from shared.bus import BusUnavailable, DeadLetter, MemoryBroker, Outgoing, Place
 from shared.events import Topic
 from shared.events.codec import Undecodable, encode
 from shared.lifecycle import Tasks
+from shared.telemetry import new_registry
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 TOKEN = "t" * 43
@@ -43,7 +44,9 @@ def watch(broker: MemoryBroker) -> Watch:
 
 def client(watch: Watch, token: str | None = None) -> httpx.AsyncClient:
     settings = ConsoleSettings(kafka="nowhere:1", token=SecretStr(token) if token else None)
-    return httpx.AsyncClient(transport=httpx.ASGITransport(web(watch, settings)), base_url="http://console")
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(web(watch, settings, new_registry())), base_url="http://console"
+    )
 
 
 def bury(broker: MemoryBroker) -> None:

@@ -68,10 +68,10 @@ def test_lag_of_a_topic_is_the_sum_of_records_and_the_oldest_wait() -> None:
         Lag("otp", Place("registry.appointments", 1), 9, 9, None),
         Lag("otp", Place("notifier.replies", 0), 1, 2, NOW - timedelta(seconds=9)),
     ]
-    rows = lag_rows("otp", lags, NOW)
+    rows = lag_rows(lags, NOW)
     assert [(row.topic, row.records, row.seconds) for row in rows] == [
-        ("notifier.replies", 1, 9.0),
         ("registry.appointments", 3, 4.0),
+        ("notifier.replies", 1, 9.0),
     ]
 
 
