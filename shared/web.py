@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Failure, TooLarge
 from shared.lifecycle import Tasks
-from shared.telemetry import METRICS_TYPE, continue_trace, current_trace, render
+from shared.telemetry import METRICS_TYPE, UNTRACED, Step, Tracing, carry, render
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,9 @@ CSP = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 """portal.md P29: no inline style or script anywhere."""
+
+UNTRACED_PATHS = frozenset({"/health", "/ready", "/metrics"})
+"""Asked by machines every few seconds: their spans would tell nothing."""
 
 SECURITY_HEADERS = {
     "content-security-policy": CSP,
@@ -66,11 +69,12 @@ def create_web(
     *,
     body_limits: Mapping[str, int] | None = None,
     docs: bool = False,
+    tracing: Tracing = UNTRACED,
 ) -> FastAPI:
     """A FastAPI application with health, readiness, metrics, problem details, security headers and a body limit.
 
     `probes` name what `/ready` asks. `body_limits` maps path prefixes to more bytes (imports). FastAPI's own
-    telemetry is off: its spans hold paths, and ours hold handles (operator.md X6).
+    telemetry is off: its spans hold paths, and ours hold handles. `tracing` makes ours: named by the route.
     """
     web = FastAPI(
         title=title,
@@ -83,7 +87,7 @@ def create_web(
     web.add_exception_handler(RequestValidationError, _invalid)
     web.add_exception_handler(HTTPException, _http_exception)
     web.add_middleware(GZipMiddleware, minimum_size=1_000)
-    web.add_middleware(Edge, body_limits=dict(body_limits or {}))
+    web.add_middleware(Edge, body_limits=dict(body_limits or {}), tracing=tracing)
 
     @web.get("/health", include_in_schema=False)
     async def health() -> dict[str, str]:
@@ -114,22 +118,34 @@ async def _ask(probe: Probe) -> str | None:
 
 
 class Edge:
-    """Headers, the body limit, and the trace context of every request. Raw ASGI: streams pass through untouched."""
+    """Headers, the body limit, and the trace of every request. Raw ASGI: streams pass through untouched."""
 
-    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, body_limits: Mapping[str, int], tracing: Tracing) -> None:
         self._app = app
         self._limits = body_limits
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        with self._step(scope, headers) as step:
+            await self._serve(scope, headers, receive, send, step)
+
+    def _step(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Step:
+        """A browser or a provider from outside decides nothing about our traces: only who holds a key goes on."""
+        if scope["path"] in UNTRACED_PATHS:
+            return carry(None)
         received = headers.get(b"traceparent", b"").decode("latin-1")
-        current_trace.set(continue_trace(received or None))
+        return self._tracing.serving(scope["method"], received or None, trusted=b"authorization" in headers)
+
+    async def _serve(
+        self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send, step: Step
+    ) -> None:
         limit = next((size for prefix, size in self._limits.items() if scope["path"].startswith(prefix)), BODY_LIMIT)
         limited = _Limited(receive, limit)
-        sender = _Sender(send, limited)
+        sender = _Sender(send, scope, step, limited)
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await problem(TooLarge(limit_bytes=limit))(scope, receive, sender)
@@ -137,9 +153,10 @@ class Edge:
         try:
             await self._app(scope, limited, sender)
         except _AnsweredHere:
-            await problem(TooLarge(limit_bytes=limit))(scope, receive, _Sender(send))
+            await problem(TooLarge(limit_bytes=limit))(scope, receive, _Sender(send, scope, step))
         except Exception as error:
             log.exception("request crashed", exc_info=error)
+            step.failed(type(error).__name__)
             if sender.started:
                 raise
             await problem(Crashed())(scope, receive, sender)
@@ -173,8 +190,10 @@ class _Limited:
 class _Sender:
     """Adds the security headers that a response does not set itself, and knows whether it has started."""
 
-    def __init__(self, send: Send, body: _Limited | None = None) -> None:
+    def __init__(self, send: Send, scope: Scope, step: Step, body: _Limited | None = None) -> None:
         self._send = send
+        self._scope = scope
+        self._step = step
         self._body = body
         self.started = False
 
@@ -186,7 +205,16 @@ class _Sender:
             present = {name.lower() for name, _ in message.get("headers", ())}
             extra = [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items() if k.encode() not in present]
             message = {**message, "headers": [*message.get("headers", ()), *extra]}
+            self._step.answered(_template(self._scope), message["status"])
+            if any(k.lower() == b"content-type" and v.startswith(b"text/event-stream") for k, v in message["headers"]):
+                self._step.end()  # answered when it begins: a page stays open for minutes
         await self._send(message)
+
+
+def _template(scope: Scope) -> str | None:
+    """The route as it is written in the code; None where nothing matched."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else None
 
 
 def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

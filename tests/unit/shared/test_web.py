@@ -9,7 +9,7 @@ from fastapi import FastAPI, Form, Request
 from pydantic import BaseModel
 
 from shared.errors import Invalid, Throttled, Unavailable
-from shared.telemetry import continue_trace, current_trace, new_registry
+from shared.telemetry import current_trace, new_registry
 from shared.web import CSP, create_web
 
 
@@ -129,9 +129,17 @@ async def test_ready_names_what_is_broken(client: httpx.AsyncClient) -> None:
     assert response.json()["broken"] == {"database": "unavailable"}
 
 
-async def test_a_received_trace_is_continued_and_garbage_starts_a_new_one(client: httpx.AsyncClient) -> None:
+async def test_a_trace_is_carried_on_for_who_holds_a_key_and_garbage_starts_a_new_one(
+    client: httpx.AsyncClient,
+) -> None:
     received = f"00-{'a' * 32}-{'b' * 16}-01"
-    continued = (await client.get("/trace", headers={"traceparent": received})).json()
-    assert continued.split("-")[1] == "a" * 32
-    assert continued != received
-    assert continue_trace("garbage").split("-")[1] != "a" * 32
+    key = {"authorization": "Bearer some-key"}
+    assert (await client.get("/trace", headers=key | {"traceparent": received})).json() == received
+    for garbage in ("garbage", f"00-{'0' * 32}-{'b' * 16}-01", f"00-{'a' * 32}-{'0' * 16}-01", f"ff-{received[3:]}"):
+        fresh = (await client.get("/trace", headers=key | {"traceparent": garbage})).json()
+        assert fresh not in {garbage, None}
+
+
+async def test_a_caller_from_outside_does_not_decide_the_trace(client: httpx.AsyncClient) -> None:
+    received = f"00-{'a' * 32}-{'b' * 16}-00"
+    assert (await client.get("/trace", headers={"traceparent": received})).json().split("-")[1] != "a" * 32
