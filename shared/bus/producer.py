@@ -12,6 +12,7 @@ import structlog
 from shared.bus.connection import record_limit
 from shared.bus.wire import Broker, BusUnavailable, Outgoing, Publisher, Unpublishable
 from shared.events import Record
+from shared.telemetry import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +25,10 @@ _CALLS = 8
 class Producer(AbstractAsyncContextManager["Producer"]):
     """Publishes records in the order given. Connects at the first publish; after a doubt it connects anew."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *, tracing: Tracing = UNTRACED) -> None:
         """Nothing is opened yet."""
         self._broker = broker
+        self._tracing = tracing
         self._publisher: Publisher | None = None
         self._connecting = asyncio.Lock()
         self._room = asyncio.Semaphore(_CALLS)
@@ -44,7 +46,8 @@ class Producer(AbstractAsyncContextManager["Producer"]):
         known: some, all or none may have been written, and may still be; publish all again (consumers count an event
         once). Raises Unpublishable, before anything is sent, if a record is too large; `details["position"]`
         says which."""
-        await self.send([Outgoing(record.topic, record.key, record.value, record.headers) for record in records])
+        with self._tracing.sending(records) as traced:
+            await self.send([Outgoing(record.topic, record.key, record.value, record.headers) for record in traced])
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """As `publish`, for records that are not events of ours: dead letters, replays."""
