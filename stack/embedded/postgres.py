@@ -5,6 +5,7 @@ import pwd
 import secrets
 import shutil
 import signal
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,7 @@ class Postgres:
         self._password = secrets.token_urlsafe(24)
         self._uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
         self.databases = tuple(Database(name, secrets.token_urlsafe(24)) for name in names)
+        self._programs = binaries.postgres
         self.port = 0
         self.child: Child | None = None
 
@@ -83,18 +85,41 @@ class Postgres:
         """Makes the data folder, starts the server and makes roles and databases; raises `StartFailed`."""
         home = self._run.path / self.name
         home.mkdir(mode=0o700)
-        programs = self._binaries.postgres if self._uid is None else copy_postgres(self._binaries, home / "programs")
+        if self._uid is not None:
+            self._programs = copy_postgres(self._binaries, home / "programs")
         yield
-        yield from self._making_data(programs, home)
-        yield from self._serving(programs, home)
+        yield from self._making_data(home)
+        yield from self._serving(home)
         if self.databases:
             yield from self._making_databases(home)
 
-    def _making_data(self, programs: Path, home: Path) -> Waiting:
+    def starting_again(self, *, seconds: float = 60.0) -> Waiting:
+        """Starts it on its data and port after it was killed; raises `StartFailed`. What the killed one has left
+        running ends by itself, and until then the new one refuses to start."""
+        home, deadline = self._run.path / self.name, time.monotonic() + seconds
+        data = home / "data"
+        while True:
+            command = self._command(self.name, [self._programs / "bin" / "postgres", "-D", data], home)
+            child = self.child = Child(command, self._run)
+            yield from until(partial(_is_ready, data, child.pid), child, seconds=seconds)
+            if child.exit_code is None:
+                return
+            if time.monotonic() > deadline:
+                raise StartFailed(child.story("did not start again"))
+
+    def _making_data(self, home: Path) -> Waiting:
         secret = home / "password"
         _write(secret, self._password)
         self._give(home, secret)
-        argv: list[str | Path] = [programs / "bin" / "initdb", "-D", home / "data", "-U", _ADMIN, "--pwfile", secret]
+        argv: list[str | Path] = [
+            self._programs / "bin" / "initdb",
+            "-D",
+            home / "data",
+            "-U",
+            _ADMIN,
+            "--pwfile",
+            secret,
+        ]
         argv += ["--auth=scram-sha-256", "--no-sync", "--no-instructions", "--encoding=UTF8"]
         argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--set", "scram_iterations=1"]
         argv += ["--set", "dynamic_shared_memory_type=mmap"]
@@ -104,7 +129,7 @@ class Postgres:
             _write(home / "data" / file, text)
             self._give(home / "data" / file)
 
-    def _serving(self, programs: Path, home: Path) -> Waiting:
+    def _serving(self, home: Path) -> Waiting:
         data = home / "data"
         for attempt in range(3):
             self.port = ports.pick(self._preferred if attempt == 0 else None)
@@ -112,7 +137,7 @@ class Postgres:
             _write(data / "postgresql.conf", _CONFIGURATION.format(port=self.port, durable=durable))
             self._give(data / "postgresql.conf")
             child = self.child = Child(
-                self._command(self.name, [programs / "bin" / "postgres", "-D", data], home), self._run
+                self._command(self.name, [self._programs / "bin" / "postgres", "-D", data], home), self._run
             )
             yield from until(partial(_is_ready, data, child.pid), child, seconds=30)
             if child.exit_code is None:

@@ -22,7 +22,7 @@ class Tansu:
     def __init__(self, program: Path, folder: RunFolder, preferred: int | None, *, label: str = "tansu") -> None:
         """Prepares it on `preferred` or, when that is taken, on any free port; `label` tells several brokers apart."""
         self._program, self._run, self._preferred, self.name = program, folder, preferred, label
-        self.cluster_id = f"boothline-{secrets.token_hex(8)}"
+        self.cluster_id = _cluster_id()
         self.port = 0
         self.child: Child | None = None
 
@@ -33,19 +33,35 @@ class Tansu:
 
     def starting(self) -> Waiting:
         """Starts it and waits until it answers; raises `StartFailed`."""
-        folder = self._run.path / self.name
-        folder.mkdir(mode=0o700)
+        (self._run.path / self.name).mkdir(mode=0o700)
         for attempt in range(3):
             self.port = ports.pick(self._preferred if attempt == 0 else None)
-            address = f"tcp://{self.bootstrap}"
-            argv: list[str | Path] = [self._program, "broker", "--cluster-id", self.cluster_id, "--silent"]
-            argv += ["--listener-url", address, "--advertised-listener-url", address]
-            argv += ["--storage-engine", "memory://tansu/"]
-            child = self.child = Child(Command(self.name, argv, folder, {"RUST_LOG": "error"}), self._run)
+            child = self._started()
             yield from until(self._answers, child, seconds=20)
             if child.exit_code is None:
                 return
         raise StartFailed(child.story("did not start"))
 
+    def starting_empty(self) -> Waiting:
+        """Starts it again after it was killed, on its port, as another cluster without any topic; raises
+        `StartFailed`."""
+        self.cluster_id = _cluster_id()
+        child = self._started()
+        yield from until(self._answers, child, seconds=20)
+        if child.exit_code is not None:
+            raise StartFailed(child.story("did not start again"))
+
+    def _started(self) -> Child:
+        folder, address = self._run.path / self.name, f"tcp://{self.bootstrap}"
+        argv: list[str | Path] = [self._program, "broker", "--cluster-id", self.cluster_id, "--silent"]
+        argv += ["--listener-url", address, "--advertised-listener-url", address]
+        argv += ["--storage-engine", "memory://tansu/"]
+        self.child = Child(Command(self.name, argv, folder, {"RUST_LOG": "error"}), self._run)
+        return self.child
+
     def _answers(self) -> bool:
         return ports.answers(self.port, _QUESTION, self.cluster_id.encode())
+
+
+def _cluster_id() -> str:
+    return f"boothline-{secrets.token_hex(8)}"

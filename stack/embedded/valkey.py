@@ -60,5 +60,13 @@ class Valkey:
                 return
         raise StartFailed(child.story("did not start"))
 
+    def starting_again(self) -> Waiting:
+        """Starts it on its data and port after it was killed; raises `StartFailed`."""
+        folder = self._run.path / self.name
+        child = self.child = Child(Command(self.name, [self._program, folder / "valkey.conf"], folder), self._run)
+        yield from until(self._answers, child, seconds=60)
+        if child.exit_code is not None:
+            raise StartFailed(child.story("did not start again"))
+
     def _answers(self) -> bool:
         return ports.answers(self.port, f"AUTH {self._password}\r\nPING\r\n".encode(), b"+PONG")
