@@ -1,0 +1,71 @@
+"""Collects calls that come while one batch is under way into the next: one transaction, or one round trip, for many."""
+
+from asyncio import Future, get_running_loop
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from shared.errors import Unavailable
+from shared.lifecycle import Tasks
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Act = Callable[[Sequence[Item]], Awaitable[Sequence[Result | Exception]]]
+"""One result for each item, in order; an exception is that item's alone."""
+
+
+class Batcher(Generic[Item, Result]):
+    """Nobody waits for a batch to fill: what comes alone is done alone, at once.
+
+    A batch that raises is done again item by item, so that one item at fault fails alone; unless what it depends on is
+    away (Unavailable, OSError), which all of its callers are told. A caller who is cancelled leaves the batch as it
+    is: what has begun is finished."""
+
+    def __init__(self, act: Act[Item, Result], *, limit: int) -> None:
+        """`limit`: items of one batch. How many wait is bounded by how many callers there are."""
+        self._act = act
+        self._limit = limit
+        self._waiting: list[tuple[Item, Future[Result]]] = []
+        self._tasks = Tasks()
+        self._busy = False
+
+    async def __call__(self, item: Item) -> Result:
+        """The item's result. Raises what its act raises."""
+        future: Future[Result] = get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if not self._busy:
+            self._busy = True
+            self._tasks.spawn(self._work(), "batches")
+        return await future
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+                wanted = [(item, future) for item, future in taken if not future.done()]
+                for (_, future), result in zip(wanted, await self._results([item for item, _ in wanted]), strict=True):
+                    _tell(future, result)
+        finally:
+            self._busy = False
+            for _, future in self._waiting:  # only when this task is cancelled: the process ends
+                future.cancel()
+
+    async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
+        if not items:
+            return []
+        try:
+            return await self._act(items)
+        except (Unavailable, OSError) as error:
+            return [error] * len(items)
+        except Exception as error:  # noqa: BLE001 # told to whom it belongs
+            if len(items) == 1:
+                return [error]
+        return [result for item in items for result in await self._results([item])]
+
+
+def _tell(future: "Future[Result]", result: Result | Exception) -> None:
+    if future.done():  # its caller was cancelled
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
