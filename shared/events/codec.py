@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC
 
 from pydantic import ValidationError
 
@@ -56,7 +57,7 @@ def encode(event: Event, traceparent: str | None = None) -> Record:
         ("ce_id", str(event.event_id).encode()),
         (TYPE_HEADER, event.type.encode()),
         ("ce_source", b"/boothline/" + topic_of(event).name.encode()),
-        ("ce_time", event.at.isoformat().encode()),
+        ("ce_time", event.at.astimezone(UTC).isoformat().encode()),
         ("ce_subject", str(event.subject).encode()),
         ("content-type", b"application/json"),
     ]

@@ -19,7 +19,13 @@ Fingerprints = dict[str, Fingerprint]
 class Frozen(BaseModel):
     """A value on the wire: immutable, unknown fields ignored (additive evolution), input never echoed in errors."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        json_schema_serialization_defaults_required=True,  # encode writes every field, and readers may rely on it
+    )
 
 
 class Label(Frozen):
