@@ -1,19 +1,22 @@
 """What can be set from outside for the launcher and for the tests."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServersUnderTest(BaseSettings):
-    """Servers in place of the embedded ones: TEST_POSTGRES (an administrator's URL), TEST_VALKEY, TEST_KAFKA."""
+    """Servers in place of the embedded ones: TEST_POSTGRES (an administrator's URL), TEST_VALKEY; and
+    TEST_KAFKA_SERVER=apache, which the tests start themselves."""
 
     model_config = SettingsConfigDict(env_prefix="TEST_", frozen=True, extra="ignore")
 
     postgres: str | None = None
     valkey: str | None = None
-    kafka: str | None = None
+    kafka_server: Literal["embedded", "apache"] = "embedded"
     chromium: Path = Path("/usr/bin/chromium")
+    promtool: Path = Path("/usr/bin/promtool")
 
 
 class StackSettings(BaseSettings):

@@ -15,24 +15,33 @@ Valkey (9, append-only file, appendfsync always)
     `valkey_url`        the URL of a numbered database, emptied before this test; channels (pub/sub) are not apart
 
 Kafka's protocol
-    `own_kafka`         bootstrap of a new, empty broker of this test alone (5 ms, 13 MB), so use the real topic names
+    `own_kafka`         bootstrap of an empty broker of this test alone, so use the real topic names
     `kafka_bootstrap`   bootstrap of the session's broker; shared: every topic and group must start with `kafka_prefix`
     `kafka_prefix`      "t<8 hex digits>." of this test alone
-    `kafka_is_embedded` the embedded broker (Tansu) has no idempotent producer, says a wrong end of a topic and needs
-                        3-5 s for a group's first join: session time-out 6 s and request_timeout_ms 75 s there, on
-                        Apache Kafka 10-15 s
+    `kafka_is_embedded` both are the embedded broker (Tansu): a process per test for `own_kafka` (5 ms, 13 MB), no
+                        idempotent producer, a wrong end of a topic, 3-5 s for a group's first join: say
+                        Connection(.., ephemeral=kafka_is_embedded)
+    `apache_jars`       for tests that start Apache Kafka themselves (mark them `@pytest.mark.kafka`); a node is
+                        ready in 2 s (9 s when three are started on a busy machine), 200 MB each
+
+    Both are Apache Kafka in `make test-kafka` (TEST_KAFKA_SERVER=apache): one node per session, which `own_kafka`
+    finds without topics and groups. Then tests marked `embedded` are left out, else those marked `kafka`.
 
 Chromium
     `chromium`          path of Debian's Chromium; mark the test `@pytest.mark.browser`: without Chromium it is left
                         out, and the last lines of the run say so
 
-All but the broker of `own_kafka` can be yours instead: TEST_POSTGRES=postgresql://admin:..@host/postgres,
-TEST_VALKEY=redis://.., TEST_KAFKA=host:port, TEST_CHROMIUM=/path. The servers are processes started without an event
+Prometheus
+    `promtool`          path of Debian's promtool; mark the test `@pytest.mark.prometheus`, which works as `browser` does
+
+PostgreSQL, Valkey and Chromium can be yours instead: TEST_POSTGRES=postgresql://admin:..@host/postgres,
+TEST_VALKEY=redis://.., TEST_CHROMIUM=/path. The servers are processes started without an event
 loop: use them from sync and async tests. Tests in tests/unit get none of this: the network is refused there.
 """
 
 import itertools
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -43,10 +52,13 @@ from stack.databases import Databases
 from stack.embedded import Binaries, Postgres, Tansu, Valkey, find
 from stack.embedded.starting import drive
 from stack.folder import RunFolder, fresh_test_folder
+from stack.kafka import Jars, KafkaCluster, prepared
 from stack.settings import ServersUnderTest
+from tests.emptying import emptied
 
 _CHROMIUM_MISSING = "Chromium is missing: apt-get install -y chromium fonts-noto-core fonts-noto-color-emoji"
-_LEFT_OUT = pytest.StashKey[int]()
+_PROMETHEUS_MISSING = "Prometheus is missing: apt-get install -y --no-install-recommends prometheus"
+_LEFT_OUT = pytest.StashKey[Counter[str]]()
 _valkey_databases = itertools.cycle(range(1, 16))
 
 
@@ -112,24 +124,55 @@ def valkey_url(valkey_server_url: str) -> str:
 
 @pytest.fixture(scope="session")
 def kafka_is_embedded(servers_under_test: ServersUnderTest) -> bool:
-    """Whether `kafka_bootstrap` is the embedded broker."""
-    return servers_under_test.kafka is None
+    """Whether `kafka_bootstrap` and `own_kafka` are the embedded broker."""
+    return servers_under_test.kafka_server == "embedded"
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(servers_under_test: ServersUnderTest, binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
+def apache_jars() -> Jars:
+    """Apache Kafka's program."""
+    return prepared()
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(apache_jars: Jars, run_folder: RunFolder) -> Iterator[KafkaCluster]:
+    """The session's node of Apache Kafka."""
+    kafka = KafkaCluster(apache_jars, run_folder)
+    try:
+        kafka.start()
+        yield kafka
+    finally:
+        kafka.kill()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(request: pytest.FixtureRequest, kafka_is_embedded: bool) -> Iterator[str]:
     """The session's broker."""
-    if servers_under_test.kafka:
-        yield servers_under_test.kafka
+    if not kafka_is_embedded:
+        kafka: KafkaCluster = request.getfixturevalue("apache_kafka")
+        yield kafka.bootstrap
         return
-    broker = Tansu(binaries.tansu, run_folder, None)
+    broker = Tansu(request.getfixturevalue("binaries").tansu, request.getfixturevalue("run_folder"), None)
     with _running(broker):
         yield broker.bootstrap
 
 
 @pytest.fixture
-def own_kafka(binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
-    """A broker of this test alone."""
+def own_kafka(request: pytest.FixtureRequest, kafka_is_embedded: bool) -> Iterator[str]:
+    """A broker of this test alone, or one that is as good as new."""
+    if kafka_is_embedded:
+        yield request.getfixturevalue("new_tansu")
+        return
+    kafka: KafkaCluster = request.getfixturevalue("apache_kafka")
+    if not emptied(kafka.bootstrap):
+        kafka.kill()
+        drive(kafka.starting_empty())
+    yield kafka.bootstrap
+
+
+@pytest.fixture
+def new_tansu(binaries: Binaries, run_folder: RunFolder) -> Iterator[str]:
+    """A new embedded broker, whatever the others are."""
     broker = Tansu(binaries.tansu, run_folder, None, label=f"tansu-{secrets.token_hex(4)}")
     with _running(broker):
         yield broker.bootstrap
@@ -147,38 +190,54 @@ def chromium(servers_under_test: ServersUnderTest) -> str:
     return str(servers_under_test.chromium)
 
 
+@pytest.fixture(scope="session")
+def promtool(servers_under_test: ServersUnderTest) -> str:
+    """Path of Prometheus' tool; `prometheus` lies beside it."""
+    return str(servers_under_test.promtool)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--no-skips`: for CI, where everything is installed."""
     parser.addoption(
-        "--no-skips", action="store_true", help="fail when a test was skipped, and do not leave out browser tests"
+        "--no-skips", action="store_true", help="fail when a test was skipped, and leave none out for a missing program"
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Runs quick tests first, the slow ones last, and leaves out the browser tests where there is no Chromium.
-    A file stays on one of the parallel workers, and all end-to-end tests share one: they share a running system."""
+    A file stays on one of the parallel workers, and all end-to-end tests share one: they share a running system.
+    Tests that make sense on one kind of broker only are left out on the other, without being counted as skipped."""
+    other = "kafka" if ServersUnderTest().kafka_server == "embedded" else "embedded"
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker(other)])
+    items[:] = [item for item in items if not item.get_closest_marker(other)]
     items.sort(key=_order)
     for item in items:
         group = "e2e" if "e2e" in item.path.parts else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
-    if config.getoption("--no-skips") or ServersUnderTest().chromium.exists():
+    if config.getoption("--no-skips"):
         return
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.skip(reason=_CHROMIUM_MISSING))
+    for marker, program, missing in (
+        ("browser", ServersUnderTest().chromium, _CHROMIUM_MISSING),
+        ("prometheus", ServersUnderTest().promtool, _PROMETHEUS_MISSING),
+    ):
+        for item in () if program.exists() else items:
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=missing))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Counts the browser tests that were left out."""
-    skipped = terminalreporter.stats.get("skipped", [])
-    config.stash[_LEFT_OUT] = sum(_CHROMIUM_MISSING in str(report.longrepr) for report in skipped)
+    """Counts the tests that were left out for want of a program."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    config.stash[_LEFT_OUT] = Counter(
+        missing for missing in (_CHROMIUM_MISSING, _PROMETHEUS_MISSING) for said in skipped if missing in said
+    )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Says at the very end that browser tests were left out."""
-    if count := config.stash.get(_LEFT_OUT, 0):
-        config.get_terminal_writer().line(f"{count} browser tests were left out. {_CHROMIUM_MISSING}", yellow=True)
+    """Says at the very end which tests were left out."""
+    for missing, count in config.stash.get(_LEFT_OUT, Counter()).items():
+        config.get_terminal_writer().line(f"{count} tests were left out. {missing}", yellow=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
