@@ -11,6 +11,7 @@ import orjson
 import structlog
 
 from shared.errors import Failure
+from shared.telemetry.context import current_trace, trace_ids
 
 _SECRET_KEYS = re.compile(
     r"phone|mobile|msisdn|code$|otp|handle|token|secret|password|name|authorization|cookie|url$", re.IGNORECASE
@@ -31,6 +32,14 @@ def _redact_event(_: object, __: str, event: MutableMapping[str, object]) -> Mut
     for key, value in event.items():
         if key not in {"level", "timestamp"}:
             event[key] = _safe(key, value)
+    return event
+
+
+def _name_trace(_: object, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    """After the redaction, which would take ten digits of an id for a phone."""
+    trace = current_trace.get()
+    if trace:
+        event["trace_id"], event["span_id"] = trace_ids(trace)
     return event
 
 
@@ -59,6 +68,7 @@ def configure(service: str, level: str = "info") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _exception_without_values,
             _redact_event,
+            _name_trace,
             structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -11,6 +11,7 @@ import structlog
 
 from shared import log
 from shared.bus import TopicUnfit
+from shared.telemetry import current_trace
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +92,18 @@ def test_a_line_is_json_and_an_exception_is_a_class_and_a_place(capsys: pytest.C
     assert (entry["error"], entry["service"], entry["event_type"]) == ("ValueError", "otp", "x.v1")
     assert "555" not in line
     assert "test_log" in entry["trace"]
+
+
+def test_a_line_names_the_trace_that_it_was_written_in_and_no_id_is_taken_for_a_phone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log.configure("otp")
+    token = current_trace.set(f"00-{'a' * 22}9876543210-{'b' * 6}5550000210-01")
+    try:
+        structlog.get_logger().info("happened")
+    finally:
+        current_trace.reset(token)
+    structlog.get_logger().info("happened outside")
+    inside, outside = (json.loads(line) for line in capsys.readouterr().err.strip().splitlines()[-2:])
+    assert (inside["trace_id"], inside["span_id"]) == (f"{'a' * 22}9876543210", f"{'b' * 6}5550000210")
+    assert "trace_id" not in outside
