@@ -21,6 +21,7 @@ from shared.bus.wire import Broker, BusUnavailable, Member, Place
 from shared.clock import Clock
 from shared.events import Topic, topics_of
 from shared.lifecycle import Tasks
+from shared.telemetry import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         drain_timeout: float = 20.0,
         commit_every: float = 0.25,
         metrics: BusMetrics | None = None,
+        tracing: Tracing = UNTRACED,
         jitter: Callable[[], float] | None = None,
     ) -> None:
         """`tasks`: the process's, so that a dying loop ends the process; without, `run` raises it. `topics`: default
@@ -110,6 +112,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             producer=self._producer,
             clock=clock,
             metrics=self._metrics,
+            tracing=tracing,
         )
         self._own_tasks = Tasks()
         self._tasks = tasks or self._own_tasks

@@ -19,7 +19,7 @@ from shared.clock import Clock
 from shared.errors import Failure, Retry
 from shared.events import Event, UnknownType, decode
 from shared.events.codec import traceparent
-from shared.telemetry import continue_trace, current_trace
+from shared.telemetry import UNTRACED, Delivered, Step, Tracing, carry
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +75,7 @@ class Handling:
         producer: Producer,
         clock: Clock,
         metrics: BusMetrics,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """`slots` bounds the handlers at work; a pause between attempts holds none."""
         self._group = group
@@ -84,6 +85,7 @@ class Handling:
         self._producer = producer
         self._clock = clock
         self._metrics = metrics
+        self._tracing = tracing
         self._dead_in_a_row = 0
         self.waiting_out = 0
         """Records that wait for something to come back."""
@@ -136,13 +138,20 @@ class Handling:
         self, handler: Callable[[Any, Context], Awaitable[None]], event: Event, record: Received, tries: Tries
     ) -> None:
         trace = traceparent(record.headers)
-        current_trace.set(continue_trace(trace))
         async with self._slots:
             tries.attempts += 1
             context = Context(*record.place, record.offset, record.timestamp, trace, tries.attempts)
             began = time.perf_counter()
-            await handler(event, context)
+            with self._step(event, record, trace):
+                await handler(event, context)
             self._metrics.seconds.labels(self._group, record.place.topic).observe(time.perf_counter() - began)
+
+    def _step(self, event: Event, record: Received, trace: str | None) -> Step:
+        carried = carry(trace)  # also for what is logged of a failure, after the step
+        if not self._tracing.on:
+            return carried
+        delivered = Delivered(*record.place, record.offset, self._group, event.event_id, record.timestamp)
+        return self._tracing.processing(delivered, trace)
 
     async def _bury(self, record: Received, event: str, error: Exception, attempts: int, lanes: Lanes) -> None:
         """Returns when the dead letter is acknowledged: only then may the offset count."""
