@@ -13,7 +13,8 @@ from rich.console import Console
 
 from stack.endpoints import Endpoints
 from stack.fixture import Size, booths, table
-from stack.folder import fresh_test_folder
+from stack.folder import RunFolder, fresh_test_folder
+from stack.kafka import KafkaCluster, prepared
 from stack.launcher import Launcher
 from stack.product import BOOTHLINE
 from stack.report import Report
@@ -38,7 +39,13 @@ class System:
     runner: asyncio.Runner
     registry: Registry
     phones: Phones
-    kafka_is_embedded: bool
+    kafka: KafkaCluster | None
+    """None: the embedded broker."""
+
+    @property
+    def kafka_is_embedded(self) -> bool:
+        """As the fixture of this name."""
+        return self.kafka is None
 
     def pid(self, name: str) -> int:
         """The process of a service."""
@@ -62,7 +69,10 @@ class System:
 def started(folder: Path) -> Iterator[System]:
     """Everything from nothing, with units to record on; stopped at the end."""
     run_folder = fresh_test_folder()
-    options = Options(kafka=ServersUnderTest().kafka, endpoints_file=folder / "endpoints.json", usual_ports=False)
+    kafka = _apache(run_folder) if ServersUnderTest().kafka_server == "apache" else None
+    options = Options(
+        kafka=kafka.bootstrap if kafka else None, endpoints_file=folder / "endpoints.json", usual_ports=False
+    )
     with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet:
         context = running(run_folder, options, Report(Console(file=quiet)), BOOTHLINE)
         up = runner.run(context.__aenter__())
@@ -73,11 +83,18 @@ def started(folder: Path) -> Iterator[System]:
                 Phones(up.endpoints.services["sandbox"]) as phones,
             ):
                 registry.load(table(booths(LIST)))
-                embedded = options.kafka is None
-                yield System(up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, embedded)
+                yield System(up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, kafka)
         finally:
             runner.run(context.__aexit__(None, None, None))
+            if kafka:
+                kafka.kill()
             run_folder.close()
+
+
+def _apache(run_folder: RunFolder) -> KafkaCluster:
+    kafka = KafkaCluster(prepared(), run_folder)
+    kafka.start()
+    return kafka
 
 
 @pytest.fixture(scope="session")

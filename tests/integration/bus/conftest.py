@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -16,11 +17,32 @@ from shared.bus import ALL_TOPICS, Connection, Producer, ensure_topics
 from stack.embedded import Binaries, Tansu
 from stack.embedded.starting import drive_async
 from stack.folder import RunFolder
+from stack.kafka import Jars, KafkaCluster
 from tests.contract.bus.scenery import until
 
 
-class MortalBroker:
-    """An embedded broker that comes back on the same port, empty and with another cluster id."""
+class MortalBroker(Protocol):
+    """A broker that comes back on the same port, empty and with another cluster id."""
+
+    @property
+    def connection(self) -> Connection:
+        """How to reach it; impatient, so that tests see the end of waiting."""
+
+    async def start(self) -> None:
+        """Start it with all topics."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+
+
+class MortalTansu:
+    """The embedded one."""
 
     def __init__(self, binaries: Binaries, run_folder: RunFolder) -> None:
         """Not started."""
@@ -40,7 +62,7 @@ class MortalBroker:
 
     @property
     def connection(self) -> Connection:
-        """How to reach it; impatient, so that tests see the end of waiting."""
+        """How to reach it."""
         return Connection(f"127.0.0.1:{self._port}", "tests", ephemeral=True, delivery_timeout=2.0)
 
     def kill(self) -> None:
@@ -48,28 +70,76 @@ class MortalBroker:
         if self._tansu is not None and self._tansu.child is not None:
             self._tansu.child.end()
 
-    def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP or SIGCONT."""
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         assert self._tansu is not None
         assert self._tansu.child is not None
         os.kill(self._tansu.child.pid, number)
 
 
+class MortalApache:
+    """Apache Kafka."""
+
+    def __init__(self, jars: Jars, run_folder: RunFolder) -> None:
+        """Not started."""
+        self._kafka = KafkaCluster(jars, run_folder, name=f"mortal-{secrets.token_hex(4)}")
+
+    async def start(self) -> None:
+        """Start it with all topics."""
+        await drive_async(self._kafka.starting_empty() if self._kafka.nodes else self._kafka.starting())
+        await ensure_topics(self.connection)
+
+    @property
+    def connection(self) -> Connection:
+        """How to reach it."""
+        return Connection(self._kafka.bootstrap, "tests", delivery_timeout=2.0)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._kafka.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self._kafka.nodes[0].freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._kafka.nodes[0].thaw()
+
+
 @pytest.fixture
-async def mortal(binaries: Binaries, run_folder: RunFolder) -> AsyncIterator[MortalBroker]:
+async def mortal(
+    request: pytest.FixtureRequest, binaries: Binaries, run_folder: RunFolder, kafka_is_embedded: bool
+) -> AsyncIterator[MortalBroker]:
     """A started one."""
-    broker = MortalBroker(binaries, run_folder)
+    broker: MortalBroker
+    if kafka_is_embedded:
+        broker = MortalTansu(binaries, run_folder)
+    else:
+        broker = MortalApache(request.getfixturevalue("apache_jars"), run_folder)
     await broker.start()
     yield broker
     broker.kill()
 
 
 @pytest.fixture
-async def connection(own_kafka: str) -> Connection:
+def bare(own_kafka: str, kafka_is_embedded: bool) -> Connection:
+    """A broker of this test alone, without topics."""
+    return Connection(own_kafka, "tests", ephemeral=kafka_is_embedded)
+
+
+@pytest.fixture
+async def connection(bare: Connection) -> Connection:
     """A broker of this test alone, with all topics."""
-    made = Connection(own_kafka, "tests", ephemeral=True)
-    await ensure_topics(made, ALL_TOPICS)
-    return made
+    await ensure_topics(bare, ALL_TOPICS)
+    return bare
 
 
 @pytest.fixture
@@ -92,7 +162,8 @@ class Listeners:
         number = len(self._running)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.integration.bus.listener",
-            self._connection.bootstrap, "group", str(self._folder / f"effects-{number}"),
+            self._connection.bootstrap, str(self._connection.ephemeral),
+            "group", str(self._folder / f"effects-{number}"),
             *((signalled.name, str(after)) if signalled else ()),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip

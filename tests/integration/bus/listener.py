@@ -16,7 +16,7 @@ from shared.lifecycle import Lifecycle
 from shared.log import configure
 
 
-async def main(bootstrap: str, group: str, path: Path, itself: signal.Signals | None, after: int) -> None:
+async def main(broker: Connection, group: str, path: Path, itself: signal.Signals | None, after: int) -> None:
     """Run until SIGTERM."""
     configure("listener", "error")
     done = 0
@@ -32,7 +32,7 @@ async def main(bootstrap: str, group: str, path: Path, itself: signal.Signals | 
 
         async with Lifecycle() as life:
             consumer = Consumer(
-                Connection(bootstrap, "listener", ephemeral=True),
+                broker,
                 group,
                 {PersonErased: handle},
                 clock=utc_now,
@@ -48,6 +48,7 @@ async def main(bootstrap: str, group: str, path: Path, itself: signal.Signals | 
 
 
 if __name__ == "__main__":
-    _, bootstrap, group, effects, *rest = sys.argv
+    _, bootstrap, embedded, group, effects, *rest = sys.argv
     itself, after = (signal.Signals[rest[0]], int(rest[1])) if rest else (None, 0)
-    asyncio.run(main(bootstrap, group, Path(effects), itself, after))
+    broker = Connection(bootstrap, "listener", ephemeral=embedded == "True")
+    asyncio.run(main(broker, group, Path(effects), itself, after))

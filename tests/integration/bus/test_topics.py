@@ -9,11 +9,10 @@ from shared.bus.__main__ import main
 from shared.events import TOPICS, Topic
 
 
-async def test_all_topics_are_made_once_and_fit_afterwards(own_kafka: str) -> None:
-    connection = Connection(own_kafka, "tests", ephemeral=True)
-    assert set(await ensure_topics(connection)) == {topic.name for topic in ALL_TOPICS}
-    assert await ensure_topics(connection) == []
-    async with connection.reader() as reader:
+async def test_all_topics_are_made_once_and_fit_afterwards(bare: Connection) -> None:
+    assert set(await ensure_topics(bare)) == {topic.name for topic in ALL_TOPICS}
+    assert await ensure_topics(bare) == []
+    async with bare.reader() as reader:
         found = await reader.topics()
     assert {name: found[name] for name in found if not name.startswith("_")} == {
         topic.name: topic.partitions for topic in ALL_TOPICS
@@ -21,29 +20,26 @@ async def test_all_topics_are_made_once_and_fit_afterwards(own_kafka: str) -> No
     assert {f"{topic.name}.dead" for topic in TOPICS} <= found.keys()
 
 
-async def test_several_may_make_them_at_once(own_kafka: str) -> None:
-    connection = Connection(own_kafka, "tests", ephemeral=True)
-    made = await asyncio.gather(*(ensure_topics(connection) for _ in range(4)))
+async def test_several_may_make_them_at_once(bare: Connection) -> None:
+    made = await asyncio.gather(*(ensure_topics(bare) for _ in range(4)))
     assert {name for names in made for name in names} == {topic.name for topic in ALL_TOPICS}
 
 
-async def test_a_topic_with_other_partitions_is_named(own_kafka: str) -> None:
-    connection = Connection(own_kafka, "tests", ephemeral=True)
-    await ensure_topics(connection, [Topic("registry.people", "registry", partitions=3)])
+async def test_a_topic_with_other_partitions_is_named(bare: Connection) -> None:
+    await ensure_topics(bare, [Topic("registry.people", "registry", partitions=3)])
     with pytest.raises(TopicUnfit, match=r"registry\.people does not fit the contract: 3 partitions instead of 12"):
-        await ensure_topics(connection)
+        await ensure_topics(bare)
 
 
-async def test_topics_can_be_deleted_and_made_again(own_kafka: str) -> None:
-    connection = Connection(own_kafka, "tests", ephemeral=True)
-    await ensure_topics(connection)
-    await delete_topics(connection)
-    await delete_topics(connection)
-    assert len(await ensure_topics(connection)) == len(ALL_TOPICS)
+async def test_topics_can_be_deleted_and_made_again(bare: Connection) -> None:
+    await ensure_topics(bare)
+    await delete_topics(bare)
+    await delete_topics(bare)
+    assert len(await ensure_topics(bare)) == len(ALL_TOPICS)
 
 
-async def test_the_cluster_id_tells_brokers_apart(own_kafka: str, kafka_bootstrap: str) -> None:
-    ids = {await cluster_id(Connection(at, "tests", ephemeral=True)) for at in (own_kafka, own_kafka, kafka_bootstrap)}
+async def test_the_cluster_id_tells_brokers_apart(kafka_bootstrap: str, new_tansu: str) -> None:
+    ids = {await cluster_id(Connection(at, "tests", ephemeral=True)) for at in (kafka_bootstrap, new_tansu, new_tansu)}
     assert len(ids) == 2
 
 
@@ -52,9 +48,10 @@ async def test_no_broker_is_a_clear_failure() -> None:
         await ensure_topics(Connection("127.0.0.1:1", "tests"))
 
 
-def test_the_command_line_makes_and_checks_topics(own_kafka: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["topics", "--kafka", own_kafka, "--ephemeral"]) == 0
-    assert main(["topics", "--kafka", own_kafka, "--ephemeral"]) == 0
+def test_the_command_line_makes_and_checks_topics(bare: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    told = ["topics", "--kafka", bare.bootstrap, *(["--ephemeral"] if bare.ephemeral else [])]
+    assert main(told) == 0
+    assert main(told) == 0
     assert capsys.readouterr().out.splitlines() == [
         "14 topics fit the contract, 14 of them new",
         "14 topics fit the contract, 0 of them new",
