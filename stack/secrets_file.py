@@ -14,6 +14,9 @@ HEAD = """\
 # changes them cannot open what is stored. Keep a copy where nobody else can read it; never commit it.
 """
 YOURS = """
+# Prometheus and Grafana run too; with monitoring,operators also kafka-ui.
+COMPOSE_PROFILES=monitoring
+
 # Yours: nothing starts before these are set.
 # Where people, Twilio and Telegram reach us: https://host, without a slash at the end.
 REGISTRY_PUBLIC_URL=
@@ -29,6 +32,8 @@ TELEGRAM_TOKEN=
 # OTP_TELEGRAM_LINK_BASE=
 """
 _SANDBOX = "http://127.0.0.1:8500"
+KAFKA_USERS = ("registry", "otp", "notifier", "console", "topics", "operator")
+"""Whom Kafka knows with docker-compose.secure.yml. `operator` is what kminion and kafka-ui are."""
 
 
 class FileExists(Exception):
@@ -68,6 +73,9 @@ def _made(keys: Keys) -> dict[str, str]:
         "OTP_OPERATOR_KEY": secrets.token_urlsafe(32),
         "NOTIFIER_OPERATOR_KEY": secrets.token_urlsafe(32),
         "CONSOLE_TOKEN": secrets.token_urlsafe(32),
+        "GRAFANA_PASSWORD": secrets.token_urlsafe(24),
+        "KAFKA_UI_PASSWORD": secrets.token_urlsafe(24),
+        **{f"KAFKA_PASSWORD_{user.upper()}": secrets.token_urlsafe(24) for user in KAFKA_USERS},
     }
 
 

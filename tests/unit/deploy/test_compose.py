@@ -1,6 +1,7 @@
 """What docker-compose.yml passes is what the services read, and nothing in it is lax."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from inspect import signature
@@ -17,6 +18,7 @@ from services.otp.settings import OtpSettings
 from services.registry.settings import Settings as RegistrySettings
 from services.sandbox.settings import Settings as SandboxSettings
 from shared.bus import Consumer
+from shared.bus.__main__ import Settings as TopicsSettings
 from shared.events.catalogue import GROUPS, TOPICS
 from shared.settings import ORGANISATION
 from shared.web import serving
@@ -32,11 +34,22 @@ SETTINGS: Mapping[str, type[BaseSettings]] = {
 }
 JOBS = {"topics", "migrate-registry", "migrate-notifier"}
 SERVERS = {"postgres", "valkey", "kafka"}
+PAGES = {"grafana": 3000, "kafka-ui": 8080}
+"""Pages for operators, and where their containers listen."""
+WATCHERS = {"prometheus", "kminion"} | PAGES.keys()
+PROFILES = {
+    "sandbox": ["sandbox"],
+    "prometheus": ["monitoring"],
+    "grafana": ["monitoring"],
+    "kminion": ["monitoring", "operators"],
+    "kafka-ui": ["operators"],
+}
 PORTS = {"registry": 8100, "otp": 8200, "notifier": 8300, "console": 8400, "sandbox": 8500}
 EMBEDDED_ONLY = {"kafka_ephemeral"}
 """Says that the broker forgets everything; this one does not."""
-EMPTY_AT_FIRST = {"seal_old_keys", "otlp_headers"}
-"""There are no old keys before the first rotation, and many collectors ask for no header."""
+EMPTY_AT_FIRST = {"seal_old_keys", "otlp_headers", "kafka_password"}
+"""There are no old keys before the first rotation, many collectors ask for no header, and Kafka knows no users before
+docker-compose.secure.yml."""
 CLOSING = 16.0
 """Seconds to end a consumer after its drain: cancelling (1), a last commit, leaving and the producer (5 each)."""
 
@@ -60,6 +73,12 @@ def test_a_service_accepts_what_compose_passes(
     settings = SETTINGS[name]()
     assert getattr(settings, "port") == PORTS[name]  # noqa: B009
     assert getattr(settings, "host") == ("127.0.0.1" if name == "sandbox" else "0.0.0.0")  # noqa: B009, S104
+
+
+def test_the_job_of_the_topics_gets_every_setting_that_it_has(services: Services) -> None:
+    known = {f"TOPICS_{field}".upper() for field in TopicsSettings.model_fields.keys() - EMBEDDED_ONLY}
+    assert set(services["topics"]["environment"]) == known
+    assert services["topics"]["command"] == ["python", "-m", "shared.bus", "topics"]
 
 
 @pytest.mark.parametrize("name", ["registry", "notifier"])
@@ -111,13 +130,13 @@ def test_images_have_a_version_and_ours_is_the_projects(services: Services) -> N
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     for name, service in services.items():
         image, _, tag = service["image"].partition(":")
-        assert tag, name
-        assert tag[0].isdigit(), name
-        if name not in SERVERS:
+        assert re.match(r"v?\d", tag), name
+        if name not in SERVERS | WATCHERS:
             assert tag == version
             assert image == f"boothline-{service['build']['target']}"
     assert services["postgres"]["image"] == "postgres:18"
     assert services["valkey"]["image"] == "valkey/valkey:9"
+    assert services["kafka"]["image"].startswith("apache/kafka:4.")
 
 
 def test_every_container_is_confined(services: Services) -> None:
@@ -143,7 +162,7 @@ def test_services_start_again_and_jobs_do_not(services: Services) -> None:
 
 
 def test_servers_are_asked_whether_they_are_well(services: Services) -> None:
-    for name in SERVERS:
+    for name in SERVERS | WATCHERS - {"kminion"}:
         check = services[name]["healthcheck"]
         assert check["test"][0] in {"CMD", "CMD-SHELL"}
         assert {"interval", "timeout", "retries", "start_period"} <= set(check)
@@ -166,16 +185,18 @@ def test_a_service_waits_for_its_servers_and_for_its_jobs(services: Services) ->
 
 def test_ports_are_published_on_loopback_only_and_servers_have_none(services: Services) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(published) == SETTINGS.keys() - {"sandbox"}
+    assert set(published) == SETTINGS.keys() - {"sandbox"} | PAGES.keys()
     for name, ports in published.items():
-        variable = f"{name.upper()}_PUBLISHED_PORT"
-        assert ports == [f"127.0.0.1:${{{variable}:-{PORTS[name]}}}:{PORTS[name]}"]
+        variable = f"{name.upper().replace('-', '_')}_PUBLISHED_PORT"
+        inside = PAGES.get(name) or PORTS[name]
+        outside = {"grafana": 8430, "kafka-ui": 8480}.get(name, inside)
+        assert ports == [f"127.0.0.1:${{{variable}:-{outside}}}:{inside}"]
 
 
 def test_servers_and_jobs_have_no_way_out(compose: dict[str, Any], services: Services) -> None:
     inner = {name for name, network in compose["networks"].items() if network.get("internal") is True}
-    assert inner == {"sql", "memory", "bus"}
-    for name in SERVERS | JOBS:
+    assert inner == {"sql", "memory", "bus", "watch"}
+    for name in SERVERS | JOBS | WATCHERS - PAGES.keys():
         assert set(services[name]["networks"]) <= inner, name
 
 
@@ -184,7 +205,16 @@ def test_a_service_reaches_only_the_servers_that_it_uses(services: Services) -> 
     assert {name: services[name]["networks"] for name in SERVERS} == {name: [network[name]] for name in SERVERS}
     for name in SETTINGS.keys() - {"sandbox"}:
         used = {network[server] for server in SERVERS if f"{server}:" in str(services[name]["environment"])}
-        assert set(services[name]["networks"]) == used | {"edge"}
+        assert set(services[name]["networks"]) == used | {"edge", "watch"}
+
+
+def test_pages_for_operators_reach_what_they_show_and_no_data_store(services: Services) -> None:
+    assert {name: services[name]["networks"] for name in WATCHERS} == {
+        "prometheus": ["watch"],
+        "grafana": ["desk", "watch"],
+        "kminion": ["bus", "watch"],
+        "kafka-ui": ["desk", "bus"],
+    }
 
 
 def test_a_stop_is_given_more_time_than_the_drain_takes(services: Services) -> None:
@@ -203,7 +233,7 @@ def test_the_sandbox_is_started_on_demand_and_reached_by_the_notifier_alone(serv
     assert sandbox["profiles"] == ["sandbox"]
     assert sandbox["network_mode"] == "service:notifier"
     assert not {"ports", "networks", "expose"} & set(sandbox)
-    assert {name for name, service in services.items() if "profiles" in service} == {"sandbox"}
+    assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == PROFILES
 
 
 def test_the_made_up_numbers_come_with_the_sandbox_only(services: Services) -> None:
@@ -229,6 +259,7 @@ def test_data_lies_in_volumes_that_exist(compose: dict[str, Any], services: Serv
             source, _, where = volume.partition(":")
             if source.startswith("./"):
                 assert where.endswith(":ro"), name
+                assert not str(ROOT / source).endswith("/"), name
                 assert (ROOT / source).is_dir(), name
             else:
                 assert source in compose["volumes"], name
