@@ -26,7 +26,7 @@ from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
 from shared.settings import load
-from shared.telemetry import new_registry
+from shared.telemetry import new_registry, open_tracing
 from shared.web import Probe, create_web, serving
 
 BROKER_SECONDS = 15.0
@@ -39,6 +39,7 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
     """Run until a signal comes. Raises what killed a part."""
     async with Lifecycle() as life:
         registry = new_registry()
+        tracing = await life.enter(open_tracing(settings, "otp", registry, clock))
         policy = settings.policy()
         valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value()))
         scripts = Scripts(valkey, policy)
@@ -48,7 +49,7 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         otp = Otp(challenges, codes, sealer, policy)
 
         connection = Connection.of(settings, "otp")
-        producer = await life.enter(Producer(connection))
+        producer = await life.enter(Producer(connection, tracing=tracing))
         metrics = RelayMetrics(registry)
         for number in range(settings.relays):
             outbox = Outbox(valkey, scripts, f"{secrets.token_hex(6)}-{number}")
@@ -57,11 +58,17 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
         await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
         consumer = Consumer(
-            connection, GROUP, subscriptions(otp, clock), clock=clock, tasks=life.tasks, metrics=BusMetrics(registry)
+            connection,
+            GROUP,
+            subscriptions(otp, clock),
+            clock=clock,
+            tasks=life.tasks,
+            metrics=BusMetrics(registry),
+            tracing=tracing,
         )
         await life.enter(consumer)
 
-        web = create_web("otp", registry, {"valkey": challenges.ping, "bus": _asks(consumer)})
+        web = create_web("otp", registry, {"valkey": challenges.ping, "bus": _asks(consumer)}, tracing=tracing)
         assets = Assets(FOLDER / "static")
         pages = Pages(assets.url, https=settings.public_url.startswith("https:"))
         base = str(settings.telegram_link_base).rstrip("/") if settings.telegram_link_base else None

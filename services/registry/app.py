@@ -42,8 +42,8 @@ from shared.lifecycle import Lifecycle, Wakeup
 from shared.phone import Fingerprinter
 from shared.seal import Sealer
 from shared.settings import load as load_settings
-from shared.telemetry import new_registry
-from shared.web import create_web, serving
+from shared.telemetry import Tracing, new_registry, open_tracing
+from shared.web import Probe, create_web, serving
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -83,10 +83,11 @@ class Relaying:
     wakeup: Wakeup
     clock: Clock
     metrics: RelayMetrics
+    tracing: Tracing
 
 
 async def _start_relay(life: Lifecycle, connection: Connection, parts: Relaying) -> None:
-    producer = await life.enter(Producer(connection))
+    producer = await life.enter(Producer(connection, tracing=parts.tracing))
     running = Relay(
         OutboxStore(parts.database),
         producer,
@@ -113,6 +114,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
     comes. Raises what killed a part."""
     async with Lifecycle() as life:
         registry = new_registry()
+        tracing = await life.enter(open_tracing(settings, "registry", registry, clock))
         wakeup, pages = Wakeup(), Wakeup()
 
         def committed() -> None:
@@ -124,7 +126,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         service = build_service(settings, database, committed, clock, steps.took)
         connection = Connection.of(settings, "registry")
         if settings.relay:
-            await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry)))
+            await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry), tracing))
         consumer = Consumer(
             connection,
             GROUP,
@@ -132,6 +134,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
             clock=clock,
             tasks=life.tasks,
             metrics=BusMetrics(registry),
+            tracing=tracing,
         )
         await life.enter(consumer)
 
@@ -139,7 +142,8 @@ async def serve(settings: Settings, clock: Clock) -> None:
             if not consumer.health.ready:
                 raise BusUnavailable
 
-        web = create_web("registry", registry, {"database": database.probe, "bus": bus}, body_limits=BODY_LIMITS)
+        probes: dict[str, Probe] = {"database": database.probe, "bus": bus}
+        web = create_web("registry", registry, probes, body_limits=BODY_LIMITS, tracing=tracing)
         catalogues = load(LOCALE)
         desk = Desk(service.importing, life.tasks)
         web.include_router(routes(service, clock, desk, catalogues))
@@ -157,10 +161,12 @@ async def serve(settings: Settings, clock: Clock) -> None:
 async def relay(settings: Settings, clock: Clock) -> None:
     """Publish events and do nothing else, until a signal comes."""
     async with Lifecycle() as life:
+        registry = new_registry()
+        tracing = await life.enter(open_tracing(settings, "registry", registry, clock))
         database = await life.enter(_database(settings))
         connection = Connection.of(settings, "registry-relay")
-        metrics = RelayMetrics(new_registry())
-        await _start_relay(life, connection, Relaying(database, Wakeup(), clock, metrics))
+        parts = Relaying(database, Wakeup(), clock, RelayMetrics(registry), tracing)
+        await _start_relay(life, connection, parts)
         logger.info("registry relays")
         await life.until_stopped()
 

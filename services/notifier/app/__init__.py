@@ -96,7 +96,8 @@ async def _consumers(
     requests = Requests(RequestStore(shop.database, ways.informant), shop.sealer, wake, shop.stated)
     messages = message_subscriptions(requests, shop.clock)
     others = subscriptions(requests, conversation, shop.clock)
-    member = partial(Consumer, shop.bus, clock=shop.clock, tasks=life.tasks, metrics=BusMetrics(shop.registry))
+    metrics = BusMetrics(shop.registry)
+    member = partial(Consumer, shop.bus, clock=shop.clock, tasks=life.tasks, metrics=metrics, tracing=shop.tracing)
     return [
         await life.enter(member(URGENT_GROUP, messages, topics=(URGENT,))),
         await life.enter(member(BULK_GROUP, messages, topics=(BULK,), lanes=BULK_LANES)),
@@ -113,7 +114,7 @@ def _web(
         "valkey": shop.pacing.probe,
         "bus": partial(_bus, consumers),
     }
-    web = create_web("notifier", shop.registry, probes)
+    web = create_web("notifier", shop.registry, probes, tracing=shop.tracing)
     receipts = Receipts(Afterwards(shop.database), shop.clock, metrics, shop.stated)
     web.include_router(twilio_api.routes(ways.twilio, receipts, conversation))
     if settings.operator_key:

@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.lifecycle import Lifecycle, Tasks
 from shared.phone import Fingerprinter, normalise
 from shared.seal import Sealer
-from shared.telemetry import new_registry
+from shared.telemetry import Tracing, new_registry, open_tracing
 from shared.valkey import open_valkey
 
 
@@ -29,6 +29,7 @@ class Shop:
     clock: Clock
     bus: Broker
     registry: CollectorRegistry
+    tracing: Tracing
     database: Database
     pacing: Pacing
     vault: Vault
@@ -50,9 +51,10 @@ class Shop:
 async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecycle) -> Shop:
     """Stores, keys and the relay, running."""
     registry = new_registry()
+    tracing = await life.enter(open_tracing(settings, "notifier", registry, clock))
     valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value(), name="boothline-notifier"))
     database = await life.enter(Database(settings.database_url.get_secret_value()))
-    producer = await life.enter(Producer(bus))
+    producer = await life.enter(Producer(bus, tracing=tracing))
     metrics = RelayMetrics(registry)
     relay = Relay(
         Outbox(database), Retention(database), producer, cluster_id=partial(_cluster, bus), clock=clock, metrics=metrics
@@ -66,6 +68,7 @@ async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecyc
         clock=clock,
         bus=bus,
         registry=registry,
+        tracing=tracing,
         database=database,
         pacing=Pacing(valkey, {}, clock),
         vault=Vault(settings.keys("store_keys")),
