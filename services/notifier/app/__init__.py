@@ -64,7 +64,8 @@ async def _lanes(shop: Shop, ways: Ways, metrics: Metrics, life: Lifecycle) -> M
     settings = shop.settings
     opener = Opener(shop.sealer, shop.vault)
     jitter = secrets.SystemRandom().random
-    parts = Parts(Ledger(shop.database), shop.pacing, ways.channels, opener, metrics, shop.clock, jitter, shop.stated)
+    ledger, clock = Ledger(shop.database), shop.clock
+    parts = Parts(ledger, shop.pacing, ways.channels, opener, metrics, clock, jitter, shop.stated, shop.tracing)
     senders = {
         Lane.URGENT: await life.enter(Sender(parts, Lane.URGENT, workers=settings.urgent_workers)),
         Lane.BULK: await life.enter(Sender(parts, Lane.BULK, workers=settings.bulk_workers)),

@@ -93,6 +93,7 @@ async def _telegram(shop: Shop, life: Lifecycle) -> "Telegram":
         clock=shop.clock,
         jitter=secrets.SystemRandom().random,
         stated=shop.stated,
+        tracing=shop.tracing,
     )
     telegram = Telegram(Config(token, settings.telegram_api_base, webhook, secret), tools)
     limit = Limit(settings.telegram_per_second, settings.telegram_reserved, chat_per_second=1, group_per_minute=20)

@@ -37,6 +37,7 @@ from shared.i18n import load
 from shared.lifecycle import Tasks
 from shared.phone import Fingerprinter
 from shared.seal import Sealer
+from shared.telemetry import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,7 @@ class Tools:
     jitter: Callable[[], float]
     stated: Callable[[], None]
     """Replies are in the outbox: wakes the relay."""
+    tracing: Tracing = UNTRACED
 
 
 class Telegram:
@@ -100,7 +102,9 @@ class Telegram:
         phrases = Phrases(words)
         speaking = speaker.Parts(self._bot, answers, tools.pacer, self.metrics, tools.clock, tools.jitter)
         self._speakers = Loops("telegram speaker", speaker.Speaker(speaking).step, SPEAKERS)
-        handling = worker.Parts(self._bot, self._intake, answers, phrases, self.metrics, tools.clock, self._changed)
+        handling = worker.Parts(
+            self._bot, self._intake, answers, phrases, self.metrics, tools.clock, self._changed, tools.tracing
+        )
         self._workers = Loops("telegram worker", worker.Worker(handling, service).step, WORKERS)
         self.informant = Informant(Outcomes(linking), phrases, answers, tools.clock, self._speakers.wake)
         self._listening = Tasks()

@@ -20,7 +20,7 @@ from services.notifier.store.telegram.dialog import Memory
 from services.notifier.store.telegram.intake import Intake, Update
 from shared.clock import Clock
 from shared.errors import Failure, Retry
-from shared.telemetry import continue_trace, current_trace
+from shared.telemetry import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ class Parts:
     clock: Clock
     changed: Callable[[], None]
     """Answers and replies are committed: wakes who says and who publishes them."""
+    tracing: Tracing = UNTRACED
 
 
 class Worker:
@@ -60,8 +61,8 @@ class Worker:
                 if held is None:
                     return False
                 db, update = held
-                current_trace.set(continue_trace(update.traceparent))
-                outcome = await self._handle(db, update, now)
+                with parts.tracing.working("handle update", [update.traceparent], now):
+                    outcome = await self._handle(db, update, now)
         except Exception as error:  # whatever one update breaks, the next one is handled
             if update is None or (isinstance(error, Failure) and error.retry is Retry.LATER):
                 raise

@@ -10,7 +10,7 @@ import structlog
 
 from services.notifier.domain.delivery import NO_PROVIDER, Settlement
 from services.notifier.domain.failures import Doubt, GiveUp, Requeue, SendFailure, decide
-from services.notifier.domain.message import Link, Message, Outgoing, State
+from services.notifier.domain.message import Accepted, Link, Message, Outgoing, State
 from services.notifier.domain.ports import Channel, Ledger, Pacer
 from services.notifier.domain.routing import route
 from services.notifier.service.metrics import Metrics
@@ -19,6 +19,7 @@ from shared.clock import Clock
 from shared.errors import Failure
 from shared.events import Channel as ChannelName
 from shared.events import Lane, Reason
+from shared.telemetry import UNTRACED, Call, Tracing, carry
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Parts:
     """0..1, spreads retries."""
     stated: Callable[[], None]
     """Something is in the outbox: wakes the relay."""
+    tracing: Tracing = UNTRACED
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Sending:
     async def deliver(self, claimed: Claimed) -> None:
         """Take one message as far as it goes now. Raises a Failure when a store is away."""
         message, parts = claimed.message, self._parts
+        carry(message.traceparent)  # for what is logged of it
         if self._expired(message):
             await self._close(message, Reason.EXPIRED)
             return
@@ -136,7 +139,7 @@ class Sending:
             message = claimed.message
             sent = replace(message, state=State.SENDING, tries=message.tries + 1)
             try:
-                accepted = await channel.send(outgoing)
+                accepted = await self._call(message, channel, outgoing)
             except SendFailure as failure:
                 await self._failed(claimed, sent, channel, failure)
                 return
@@ -148,6 +151,12 @@ class Sending:
             await self._end(sent, channel, "accepted", State.ACCEPTED, reference=accepted.reference, parts=count)
         finally:
             self.calling.discard(task)
+
+    async def _call(self, message: Message, channel: Channel, outgoing: Outgoing) -> Accepted:
+        lane = message.lane.value
+        call = Call(channel.name.value, channel.provider, lane, message.id, message.created_at)
+        with self._parts.tracing.calling(call, message.traceparent):
+            return await channel.send(outgoing)
 
     async def _failed(self, claimed: Claimed, message: Message, channel: Channel, failure: SendFailure) -> None:
         """Do what the rules decide about a failure; this is the only place that does."""

@@ -12,6 +12,7 @@ from services.notifier.store import outbox
 from services.notifier.store.database import Connection, Database
 from services.notifier.store.rows import message_of, readable
 from shared.events import DeliveryEvent, Reason
+from shared.telemetry import link_to
 
 OVERDUE = """
 SELECT * FROM message WHERE state = 'sending' AND lease_until < $1
@@ -123,6 +124,7 @@ async def _to_state(
     version = await db.fetchval(TO_STATE, message.id, state.value, reason.value if reason else None, now)
     event = state_event(message, version, now, state=state, channel=None, provider=None, reason=reason)
     await outbox.put(db, [event], now, [message.traceparent])
+    link_to(message.traceparent)
     return event
 
 
