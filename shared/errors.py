@@ -5,6 +5,11 @@ from typing import ClassVar
 
 Detail = str | int | float | bool | None
 
+EX_TEMPFAIL = 75
+"""Exit code (sysexits.h): start the process again, soon."""
+EX_CONFIG = 78
+"""Exit code (sysexits.h): starting it again helps only after somebody has put something right."""
+
 
 class Retry(StrEnum):
     """What helps after a failure."""
@@ -22,6 +27,8 @@ class Failure(Exception):
     status: ClassVar[int] = 500
     retry: ClassVar[Retry] = Retry.NEVER
     alarm: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+    """What a process ends with that dies of it."""
 
     def __init__(self, *, field: str | None = None, retry_after: float | None = None, **details: Detail) -> None:
         """`field` names the input at fault; `retry_after` is in seconds from now."""
@@ -102,3 +109,4 @@ class Unavailable(Failure):
     code = "unavailable"
     status = 503
     retry = Retry.LATER
+    exit_code = EX_TEMPFAIL

@@ -1,6 +1,7 @@
 """What a member owns between two rebalances; made anew each time, so nothing of an older one can leak in."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 
 from shared.bus.lanes import Lanes
 from shared.bus.offsets import OffsetTracker
@@ -29,7 +30,7 @@ class Assignment:
         """The group has moved on: nothing is committed or begun any more."""
         self.bytes = 0
         self._trackers = {place: OffsetTracker() for place in places}
-        self._taken: dict[tuple[Place, int], tuple[float, int]] = {}
+        self._taken: dict[tuple[Place, int], tuple[float, Received]] = {}
 
     @property
     def places(self) -> Collection[Place]:
@@ -42,8 +43,21 @@ class Assignment:
         return len(self._taken)
 
     def oldest(self, now: float) -> float:
-        """Age in seconds of the oldest record in flight; 0 if there is none. `now` is the loop's time."""
+        """Age in seconds of the oldest record in flight; 0 if there is none."""
         return now - next(iter(self._taken.values()))[0] if self._taken else 0.0
+
+    @property
+    def oldest_written(self) -> datetime | None:
+        """When the record was written that has been in flight longest."""
+        return next(iter(self._taken.values()))[1].timestamp if self._taken else None
+
+    def lag(self, progress: Mapping[Place, tuple[int, int]]) -> Mapping[str, int]:
+        """By topic: end of the log minus committed offset, of the places in `progress` (next offset to take, end)."""
+        lags: dict[str, int] = {place.topic: 0 for place in self._trackers}
+        for place, (position, end) in progress.items():
+            if place in self._trackers:
+                lags[place.topic] += max(0, end - self._trackers[place].base(position))
+        return lags
 
     def open(self, window: int) -> list[Place]:
         """Partitions with less than `window` uncommitted records: one stuck record must not let the rest run away."""
@@ -52,15 +66,15 @@ class Assignment:
     def dispatch(self, record: Received, now: float) -> None:
         """Hand `record` to its lane."""
         self._trackers[record.place].dispatch(record.offset)
-        self._taken[record.place, record.offset] = now, record.size
+        self._taken[record.place, record.offset] = now, record
         self.bytes += record.size
         self.lanes.put(record)
 
     async def _work(self, record: Received) -> None:
         await self._handle(record, self.lanes)
         self._trackers[record.place].finish(record.offset)
-        _, size = self._taken.pop((record.place, record.offset))
-        self.bytes -= size
+        del self._taken[record.place, record.offset]
+        self.bytes -= record.size
         self._freed()
 
     def due(self) -> dict[Place, int]:

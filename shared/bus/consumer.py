@@ -5,18 +5,23 @@ import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from shared.bus.connection import MAX_POLL_SECONDS, Connection, check
-from shared.bus.handling import Handlers, Handling, Policy
+from shared.bus.connection import DURABLE, MAX_POLL_SECONDS, Connection, check
+from shared.bus.handling import Handlers, Handling
+from shared.bus.health import Health, diagnose
 from shared.bus.metrics import BusMetrics
 from shared.bus.ownership import Ownership
 from shared.bus.producer import Producer
 from shared.bus.retry import Outages, RetryBudget
+from shared.bus.trying import Policy
+from shared.bus.watch import Watch, measure_lag
+from shared.bus.watchdog import Watchdog
 from shared.bus.wire import Broker, BusUnavailable, Member, Place
 from shared.clock import Clock
 from shared.events import Topic, topics_of
@@ -32,8 +37,6 @@ _BUSY_POLL_SECONDS = 0.02
 _REJOIN_SECONDS = 2.0
 _SILENT_SECONDS = MAX_POLL_SECONDS / 5
 
-Problem = Literal["starting", "broker", "dead_letter_limit", "dependency"]
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -46,28 +49,13 @@ class Limits:
     in_flight_bytes: int = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """State of a consumer, for /ready."""
-
-    problem: Problem | None
-    partitions: int
-    in_flight: int
-    oldest_seconds: float
-    """Age of the oldest record in flight: grows without end under a handler that never returns."""
-
-    @property
-    def ready(self) -> bool:
-        """Has its partitions and talks to the broker. A dependency that is away is that dependency's problem."""
-        return self.problem in {None, "dependency"}
-
-
 class Consumer(AbstractAsyncContextManager["Consumer"]):
     """One member of a group that hears some events.
 
     Promises: a record is committed only after its handler returned or its dead letter is acknowledged, so nothing is
     lost and anything may come twice; records of one key are handled in order and never at once. A handler that
-    raises Unavailable (or OSError, or one of `outages`) holds its key until the dependency is back."""
+    raises Unavailable (or OSError, or one of `outages`) holds its key until the dependency is back; one that does not
+    return within `handler_limit` is cancelled, tried again once and then given up."""
 
     def __init__(
         self,
@@ -85,17 +73,19 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         dead_limit: int = 50,
         drain_timeout: float = 20.0,
         commit_every: float = 0.25,
+        handler_limit: float = 120.0,
         metrics: BusMetrics | None = None,
         tracing: Tracing = UNTRACED,
         jitter: Callable[[], float] | None = None,
+        time: Callable[[], float] = monotonic,
     ) -> None:
         """`tasks`: the process's, so that a dying loop ends the process; without, `run` raises it. `topics`: default
         all that carry the handlers' events. `lanes`: handlers at once. `window`: uncommitted records per partition.
         `outages`: exceptions that mean that the service's own store is away. Times in seconds. Raises Misconfigured."""
-        revoke_timeout = drain_timeout
+        revoke_timeout, session = drain_timeout, DURABLE.session
         if isinstance(broker, Connection):
             check(broker.timing, drain_timeout)
-            revoke_timeout = broker.timing.revoke
+            revoke_timeout, session = broker.timing.revoke, broker.timing.session
         self._broker = broker
         self._group = group
         self._topics = topics or _topics(handlers)
@@ -104,13 +94,17 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         self._metrics = metrics or BusMetrics(CollectorRegistry())
         self._metrics.declare(group, self._topics, tuple(handlers))
         self._producer = Producer(broker)
+        self._clock, self._time = clock, time
+        watchdog = Watchdog(handler_limit, time, lambda topic: self._metrics.stuck.labels(group, topic).inc())
         self._handling = Handling(
             group,
             handlers,
             Policy(retry or RetryBudget(), (OSError, *outages), dead_limit, jitter or secrets.SystemRandom().random),
             slots=asyncio.Semaphore(lanes),
+            watchdog=watchdog,
             producer=self._producer,
             clock=clock,
+            time=time,
             metrics=self._metrics,
             tracing=tracing,
         )
@@ -120,14 +114,24 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             group,
             self._tasks,
             handle=self._handling.handle,
-            patience=lambda: 0.0 if self._handling.held else drain_timeout,
+            patience=lambda: 0.0 if self._handling.burial.held else drain_timeout,
             revoke_timeout=revoke_timeout,
             counted=self._metrics.rebalances.labels(group).inc,
+            time=time,
         )
         self._loops: list[asyncio.Task[None]] = []
         self._stopping = False
         self._away = False
-        self._polled = 0.0
+        self._polled = time()
+        self._watch = Watch(
+            group,
+            watchdog,
+            session=session,
+            time=time,
+            metrics=self._metrics,
+            polled=lambda: self._polled,
+            health=lambda: self.health,
+        )
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -141,11 +145,9 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
 
     async def start(self) -> None:
         """Begin. Joining takes up to 5 s and goes on in the background: see `joined` and `health`."""
-        self._polled = asyncio.get_running_loop().time()
-        self._loops = [
-            self._tasks.spawn(self._poll_forever(), f"{self._group} poll"),
-            self._tasks.spawn(self._commit_forever(), f"{self._group} commit"),
-        ]
+        self._polled = self._time()
+        loops = {"poll": self._poll_forever(), "commit": self._commit_forever(), "watch": self._watch.run()}
+        self._loops = [self._tasks.spawn(loop, f"{self._group} {name}") for name, loop in loops.items()]
 
     async def joined(self) -> None:
         """Wait until partitions are assigned (perhaps none, if the group has more members than partitions)."""
@@ -172,23 +174,19 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
     @property
     def health(self) -> Health:
         """What /ready says about this consumer."""
-        now, assignment = asyncio.get_running_loop().time(), self._owned.assignment
-        if assignment is None:
-            return Health(self._problem(now), 0, 0, 0.0)
-        return Health(self._problem(now), len(assignment.places), assignment.in_flight, assignment.oldest(now))
+        now, owned = self._time(), self._owned.assignment
+        away = self._away or now - self._polled > _SILENT_SECONDS
+        problem = diagnose(self._handling, self._watch.broken, now, away=away, settled=self._owned.settled.is_set())
+        return Health.of(self._group, problem, owned, self._handling, now)
 
-    def _problem(self, now: float) -> Problem | None:
-        if self._handling.held:
-            return "dead_letter_limit"
-        if self._away or now - self._polled > _SILENT_SECONDS:
-            return "broker"
-        if not self._owned.settled.is_set():
-            return "starting"
-        return "dependency" if self._handling.waiting_out else None
+    async def probe(self) -> str | None:
+        """For `/ready`: nothing, or what is waited for. Raises NotHearing."""
+        return self.health.probe()
 
     async def _poll_forever(self) -> None:
         """Join, and poll for as long as the membership lasts; a membership that breaks is replaced."""
         while not self._stopping:
+            self._polled = self._time()
             member = self._owned.member = self._broker.member(self._group, self._topics)
             try:
                 await member.start(self._owned)
@@ -205,7 +203,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
     async def _poll(self, member: Member) -> None:
         """One round. A member that takes nothing still polls: else the group would think it dead, and one without
         partitions could never get any."""
-        self._polled = asyncio.get_running_loop().time()
+        self._polled = self._time()
         places, limit, timeout = self._room()
         if not places:
             await member.touch()
@@ -219,7 +217,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         """From where how many records may be taken now, and how long to wait for the first. Backpressure is this
         filter: pausing a partition would throw away what is fetched already."""
         assignment, limits = self._owned.assignment, self._limits
-        if assignment is None or self._handling.held or assignment.bytes >= limits.in_flight_bytes:
+        if assignment is None or self._handling.burial.held or assignment.bytes >= limits.in_flight_bytes:
             return [], 0, 0.0
         limit = min(_AT_ONCE, limits.in_flight - assignment.in_flight)
         if limit <= 0:
@@ -232,10 +230,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             await asyncio.sleep(self._commit_every)
             if (assignment := self._owned.assignment) is not None:
                 await self._owned.commit(assignment)
-            health = self.health
-            self._metrics.in_flight.labels(self._group).set(health.in_flight)
-            self._metrics.oldest.labels(self._group).set(health.oldest_seconds)
-            self._metrics.paused.labels(self._group).set(self._handling.held)
+                measure_lag(self._metrics, self._group, assignment, self._owned.member, self._clock())
 
 
 def _topics(handlers: Handlers) -> tuple[Topic, ...]:

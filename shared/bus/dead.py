@@ -29,6 +29,9 @@ class DeadLetter:
     error: str
     """Class name only: the text of an exception may hold a phone."""
     attempts: int
+    """Calls of the handler by the process that gave it up; 0 for what could not be read."""
+    seconds: float
+    """From the first of them to the end of the last."""
     at: datetime
     """When it was given up."""
     key: bytes | None
@@ -36,12 +39,14 @@ class DeadLetter:
     headers: Headers
 
     @classmethod
-    def of(cls, record: Received, error: Exception, *, group: str, attempts: int, at: datetime) -> "DeadLetter":
+    def of(
+        cls, record: Received, error: Exception, *, group: str, attempts: int, at: datetime, seconds: float = 0.0
+    ) -> "DeadLetter":
         """`record` was given up because of `error`."""
         reason = error.code if isinstance(error, Failure) else type(error).__name__
         return cls(
-            *record.place, record.offset, record.timestamp, group, reason, type(error).__name__, attempts, at,
-            record.key, record.value, record.headers,
+            *record.place, record.offset, record.timestamp, group, reason, type(error).__name__, attempts,
+            round(seconds, 3), at, record.key, record.value, record.headers,
         )  # fmt: skip
 
     @classmethod
@@ -68,6 +73,7 @@ class DeadLetter:
             reason=ours["reason"],
             error=ours["error"],
             attempts=int(ours["attempts"]),
+            seconds=float(ours.get("seconds", "0")),
             at=datetime.fromisoformat(ours["at"]),
             key=record.key,
             value=None if "empty" in ours else record.value,
@@ -89,6 +95,7 @@ class DeadLetter:
             "timestamp": self.timestamp.astimezone(UTC).isoformat(),
             "group": self.group,
             "attempts": self.attempts,
+            "seconds": self.seconds,
             "at": self.at.astimezone(UTC).isoformat(),
             "error": self.error,
         }

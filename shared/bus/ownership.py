@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Collection
+from time import monotonic
 
 import structlog
 
@@ -26,6 +27,7 @@ class Ownership:
         patience: Callable[[], float],
         revoke_timeout: float = math.inf,
         counted: Callable[[], None],
+        time: Callable[[], float] = monotonic,
     ) -> None:
         """`handle` takes a record to its end; `patience` says how many seconds a drain may take, at most
         `revoke_timeout` while the group waits; `counted` is called once per assignment."""
@@ -35,6 +37,7 @@ class Ownership:
         self._handle = handle
         self._patience = patience
         self._counted = counted
+        self._time = time
         self._releasing = asyncio.Lock()
         self._committing = asyncio.Lock()
         self._closed = False
@@ -105,6 +108,6 @@ class Ownership:
         assignment = self.assignment
         if assignment is None or epoch != self.epoch:
             return
-        now = asyncio.get_running_loop().time()
+        now = self._time()
         for record in records:
             assignment.dispatch(record, now)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from shared.bus.watchdog import HandlerStuck
 from shared.errors import Failure, Retry, Unavailable
 
 Outages = tuple[type[BaseException], ...]
@@ -19,11 +20,14 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RetryBudget:
-    """How long a record that may succeed later is tried before it becomes a dead letter."""
+    """How long a record that may succeed later is tried before it becomes a dead letter. Only its key waits
+    meanwhile; records of other keys go on."""
 
     attempts: int = 5
     seconds: float = 10.0
-    """Sum of the pauses. Only this key waits meanwhile; later records of other keys go on."""
+    """Failed attempts and the pauses after them. Those that the watchdog ended are bounded by `stuck` instead."""
+    stuck: int = 2
+    """Attempts that did not return: each held one of the lanes for as long as the watchdog waits."""
     first: float = 0.1
     longest: float = 5.0
     """Also the longest pause during an outage: seconds until work goes on after the store is back."""
@@ -60,11 +64,20 @@ class Tries:
     """Those that count against the budget."""
     held: int = 0
     """Those during an outage, in a row."""
-    waited: float = 0.0
-    """Seconds of pauses that count."""
+    stuck: int = 0
+    """Those that the watchdog ended."""
+    spent: float = 0.0
+    """Seconds that count against the budget."""
+    began: float = 0.0
+    """Of the current attempt."""
 
-    def after(self, error: Exception) -> float | None:
-        """Seconds to wait before the next attempt, or None to give the record up."""
+    def begin(self, now: float) -> None:
+        """An attempt begins: what it waited for until now (a slot) is not its own time."""
+        self.attempts += 1
+        self.began = now
+
+    def after(self, error: Exception, took: float = 0.0) -> float | None:
+        """Seconds to wait before the next attempt, or None to give the record up. `took`: seconds of the attempt."""
         match cause(error, self.outages):
             case Cause.NEVER:
                 return None
@@ -73,11 +86,14 @@ class Tries:
                 return self._pause(error, self.held)
         self.held = 0
         self.failed += 1
+        if isinstance(error, HandlerStuck):
+            self.stuck += 1
+            took = 0.0
         pause = self._pause(error, self.failed)
-        if self.failed >= self.budget.attempts or self.waited + pause > self.budget.seconds:
-            return None
-        self.waited += pause
-        return pause
+        self.spent += took + pause
+        budget = self.budget
+        over = self.failed >= budget.attempts or self.stuck >= budget.stuck or self.spent > budget.seconds
+        return None if over else pause
 
     def _pause(self, error: Exception, attempt: int) -> float:
         asked = error.retry_after if isinstance(error, Failure) else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from shared.errors import Failure, Unavailable
+from shared.errors import EX_CONFIG, EX_TEMPFAIL, Failure, Unavailable
 from shared.events import Topic
 from shared.events.codec import Headers
 
@@ -66,6 +66,21 @@ class BusUnavailable(Unavailable):
     alarm = True
 
 
+class TopicForbidden(BusUnavailable):
+    """Topic {topic} may not be written to, or does not exist: a principal without rights cannot tell."""
+
+    # An operator puts that right; until then the event waits as for a broker that is away.
+    code = "topic_forbidden"
+
+
+class Stalled(Failure):
+    """Group {group} has not polled for {seconds} seconds although everything it waits for has a time-out."""
+
+    code = "bus_stalled"
+    alarm = True
+    exit_code = EX_TEMPFAIL
+
+
 class Unpublishable(Failure):
     """A record cannot be published, now or later: {problem}."""
 
@@ -84,6 +99,7 @@ class TopicUnfit(Failure):
 
     code = "topic_unfit"
     alarm = True
+    exit_code = EX_CONFIG
 
 
 class Misconfigured(Failure):
@@ -91,6 +107,7 @@ class Misconfigured(Failure):
 
     code = "bus_misconfigured"
     alarm = True
+    exit_code = EX_CONFIG
 
 
 class Listener(Protocol):
@@ -111,13 +128,17 @@ class Member(Protocol):
         """Join. Raises BusUnavailable, TopicUnfit."""
 
     async def poll(self, places: Collection[Place], limit: int, timeout: float) -> Sequence[Received]:
-        """At most `limit` records of `places` (not empty), waiting `timeout` seconds for the first. Never cancelled."""
+        """At most `limit` records of `places` (not empty), waiting `timeout` seconds for the first. Never cancelled.
+        Raises BusUnavailable, also when no broker has answered anything for as long as a session lasts."""
 
     async def touch(self) -> None:
         """Show the group that this member is alive, without taking records."""
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """The next offset to handle for each place. Raises MembershipLost, BusUnavailable."""
+
+    def progress(self, places: Collection[Place]) -> Mapping[Place, tuple[int, int]]:
+        """Next offset to take and end of the log, as the last fetch told them; places not fetched yet are missing."""
 
     async def stop(self) -> None:
         """Leave the group. Never raises, always ends."""

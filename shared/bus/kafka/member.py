@@ -1,6 +1,7 @@
 """A member of a consumer group, on aiokafka."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ class KafkaMember:
         self._group = group
         self._topics = topics
         self._consumer: Any = None
+        self._heard = 0.0
 
     async def start(self, listener: Listener) -> None:
         """Connect, check the topics and subscribe; joining goes on in the background."""
@@ -35,13 +37,14 @@ class KafkaMember:
         try:
             async with asyncio.timeout(self._connection.timing.request):
                 await consumer.start()
-            await self._check_topics()
+                await self._check_topics()
         except (KafkaError, OSError) as error:
             await self.stop()
             raise BusUnavailable from error
         except BaseException:
             await self.stop()
             raise
+        self._heard = time.monotonic()
         listening = _Rebalances(listener, consumer._coordinator)  # noqa: SLF001
         consumer.subscribe([topic.name for topic in self._topics], listener=listening)
 
@@ -68,11 +71,35 @@ class KafkaMember:
     async def _getmany(self, *filtered: Any, **options: int) -> Any:
         """Waits while the group rebalances. After a time-out this member must not be used again: a cancelled getmany
         switches off aiokafka's own check that the member still polls."""
+        consumer = self._consumer
         try:
             async with asyncio.timeout(self._connection.timing.stuck):
-                return await self._consumer.getmany(*filtered, **options)
+                records = await consumer.getmany(*filtered, **options)
         except (KafkaError, TimeoutError) as error:
             raise BusUnavailable from error
+        self._check_heard(consumer)
+        return records
+
+    def _check_heard(self, consumer: Any) -> None:
+        """aiokafka goes on trying for ever where no broker answers (a cable cut without a word), and getmany just
+        returns nothing. Any answer counts: fetches come twice a second, heartbeats several times per session."""
+        answers = [conn._last_action for conn in consumer._client._conns.values()]  # noqa: SLF001
+        self._heard = max([self._heard, *answers])
+        if time.monotonic() - self._heard > self._connection.timing.session:
+            raise BusUnavailable
+
+    def progress(self, places: Collection[Place]) -> Mapping[Place, tuple[int, int]]:
+        """From the last fetch of each place; after a rebalance some have had none yet."""
+        if self._consumer is None or (subscription := self._consumer._subscription.subscription) is None:  # noqa: SLF001
+            return {}
+        known = subscription.assignment.tps if subscription.assignment is not None else ()
+        found: dict[Place, tuple[int, int]] = {}
+        for place in places:
+            if (partition := TopicPartition(*place)) in known:
+                state = subscription.assignment.state_value(partition)
+                if state.has_valid_position and state.highwater is not None:
+                    found[place] = state.position, state.highwater
+        return found
 
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """Commit explicit offsets; aiokafka itself would retry for ever, and a later commit covers this one."""

@@ -15,9 +15,12 @@ from aiokafka.errors import (
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import closed, producer_settings
-from shared.bus.wire import BusUnavailable, Outgoing, Unpublishable
+from shared.bus.wire import BusUnavailable, Outgoing, TopicForbidden, Unpublishable
+from shared.errors import Failure
 
-_PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+_FORBIDDEN = (InvalidTopicError, TopicAuthorizationFailedError)
+"""The topic is at fault, not the record."""
 
 
 class KafkaPublisher:
@@ -49,18 +52,20 @@ class KafkaPublisher:
                     for r in records
                 ]
                 results = await asyncio.gather(*sent, return_exceptions=True)
-        except _PERMANENT as error:
-            raise Unpublishable(problem=type(error).__name__) from error
         except (KafkaError, OSError) as error:
-            self.broken = True
-            raise BusUnavailable from error
-        failed = [result for result in results if isinstance(result, BaseException)]
-        if not failed:
-            return
-        if all(isinstance(error, _PERMANENT) for error in failed):
-            raise Unpublishable(problem=type(failed[0]).__name__) from failed[0]
-        self.broken = True
-        raise BusUnavailable from failed[0]
+            self.broken = True  # records before this one may still be on their way
+            raise self._failed([error]) from error
+        if failed := [result for result in results if isinstance(result, BaseException)]:
+            raise self._failed(failed) from failed[0]
+
+    def _failed(self, errors: Sequence[BaseException]) -> Failure:
+        """What the errors mean. Where the answer is a clear no, this publisher is as good as before."""
+        if all(isinstance(error, _TOO_LARGE) for error in errors):
+            return Unpublishable(problem=type(errors[0]).__name__)
+        clear = all(isinstance(error, _TOO_LARGE + _FORBIDDEN) for error in errors)
+        self.broken = self.broken or not clear
+        forbidden = next((error for error in errors if isinstance(error, _FORBIDDEN)), None)
+        return TopicForbidden(topic=str(forbidden.args[0] if forbidden.args else "")) if forbidden else BusUnavailable()
 
     async def stop(self) -> None:
         """Flush, or give up after some seconds: what was not acknowledged is still in its outbox."""

@@ -44,7 +44,7 @@ def test_a_dead_letter_can_be_written_since_key_or_value_is_given(record: Receiv
 
 def test_a_dead_letter_says_why_without_the_text_of_the_exception() -> None:
     record = Received(Place("registry.people", 3), 17, NOW, b"k", b"v", ())
-    letter = DeadLetter.of(record, ValueError("phone 9876543210"), group="otp", attempts=2, at=NOW)
+    letter = DeadLetter.of(record, ValueError("phone 9876543210"), group="otp", attempts=2, at=NOW, seconds=1.25)
     headers = dict(letter.outgoing().headers)
     assert {name: value.decode() for name, value in headers.items() if value is not None} == {
         "x-dead-reason": "ValueError",
@@ -54,6 +54,7 @@ def test_a_dead_letter_says_why_without_the_text_of_the_exception() -> None:
         "x-dead-timestamp": NOW.isoformat(),
         "x-dead-group": "otp",
         "x-dead-attempts": "2",
+        "x-dead-seconds": "1.25",
         "x-dead-at": NOW.isoformat(),
         "x-dead-error": "ValueError",
     }

@@ -73,7 +73,8 @@ async def test_invariant_04_a_dead_letter_is_acknowledged_before_its_source_offs
     stage.broker.refuses_records = True
     consumer = await stage.consumer()
     await until(lambda: stage.heard.versions(2) == [1])
-    await until(lambda: consumer.health.problem == "dependency")
+    await until(lambda: consumer.health.problem == "dead_letter_unwritten")
+    assert not consumer.health.ready
     await until(lambda: stage.committed() == 1)
     stage.broker.refuses_records = False
     await until(lambda: stage.committed() == 2)
