@@ -27,7 +27,7 @@ class Fault:
     all the time and would use the rule up.
 
     `latency` delays the call; `hang` keeps the caller waiting so many seconds and then resets the connection;
-    `status` answers with an error; `times` None means until it is cleared.
+    `status` answers with an error; `times` None means until it is cleared; `every` 100 means every hundredth call.
     """
 
     api: Api
@@ -40,11 +40,13 @@ class Fault:
     retry_after: int = 0
     migrate_to: int = 0
     times: int | None = 1
+    every: int = 1
     latency: float = 0.0
     hang: float = 0.0
     reset: bool = False
     id: int = 0
     used: int = 0
+    seen: int = 0
 
     def fits(self, api: Api, method: str, target: str) -> bool:
         """True when this call is meant."""
@@ -75,8 +77,10 @@ class Faults:
         """The rule for this call; it is used up by one."""
         for fault in self.rules:
             if fault.fits(api, method, target):
-                fault.used += 1
-                return fault
+                fault.seen += 1
+                if fault.seen % fault.every == 0:
+                    fault.used += 1
+                    return fault
         return None
 
     def remove(self, fault_id: int) -> bool:

@@ -37,6 +37,12 @@ def test_a_fault_without_times_stays_until_it_is_removed() -> None:
     assert faults.take(Api.SMS, "send", "1") is None
 
 
+def test_a_fault_for_every_third_call_leaves_the_others_alone() -> None:
+    faults = Faults()
+    faults.add(Fault(api=Api.SMS, status=500, times=None, every=3))
+    assert [faults.take(Api.SMS, "send", "1") is not None for _ in range(6)] == [False, False, True] * 2
+
+
 def test_faults_and_calls_are_bounded() -> None:
     faults, journal = Faults(), Journal()
     for _ in range(FAULTS_KEPT + 50):

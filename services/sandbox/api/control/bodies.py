@@ -116,6 +116,7 @@ class FaultIn(Body):
     retry_after: int = Field(0, ge=0)
     migrate_to: int = 0
     times: int | None = Field(1, ge=1)
+    every: int = Field(1, ge=1)
     latency: float = Field(0.0, ge=0, le=300)
     hang: float = Field(0.0, ge=0, le=300)
     reset: bool = False
