@@ -62,6 +62,7 @@ class Running:
     endpoints: Endpoints
     launcher: Launcher
     services: tuple[Service, ...]
+    servers: Embedded
 
 
 @asynccontextmanager
@@ -91,7 +92,7 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
         endpoints.write(options.endpoints_file)
         keep(launcher.command(started.sign_in), folder.path / SIGN_IN)
         try:
-            yield Running(endpoints, launcher, started.services)
+            yield Running(endpoints, launcher, started.services, stack)
         finally:
             options.endpoints_file.unlink(missing_ok=True)
 

@@ -7,7 +7,11 @@ import aiohttp
 
 
 class Refused(RuntimeError):
-    """A service said no; the text is its own."""
+    """A service said no; the text is its own, `status` that of HTTP."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class Api:
@@ -44,7 +48,7 @@ class Api:
         async with self._session.request(method, self._url + path, **more) as response:
             if response.status < 400:
                 return await response.json(content_type=None) if response.status != 204 else None
-            raise Refused(f"{method} {path}: {response.status} {_detail(await response.text())}")
+            raise Refused(f"{method} {path}: {response.status} {_detail(await response.text())}", response.status)
 
 
 def _detail(text: str) -> str:

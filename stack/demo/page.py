@@ -35,11 +35,11 @@ class Page:
         async with self._session.get(self._link + suffix) as response:
             form = _Form.of(await response.text())
             if response.status != 200 or not form.method_post:
-                raise Refused(f"GET /c/..{suffix}: {response.status}, no form")
+                raise Refused(f"GET /c/..{suffix}: {response.status}, no form", response.status)
         target = urljoin(self._link + suffix, form.action or "")
         async with self._session.post(target, data={**form.hidden, **typed}, headers=self._headers) as answer:
             if answer.status >= 500:
-                raise Refused(f"POST /c/..{suffix}: {answer.status}")
+                raise Refused(f"POST /c/..{suffix}: {answer.status}", answer.status)
 
 
 class _Form(HTMLParser):

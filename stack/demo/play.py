@@ -60,7 +60,7 @@ async def load(theatre: Theatre) -> None:
     rows, everybody = list(booths(size)), list(people(_PEOPLE + 1, size.seed))
     accepted, rejected = await theatre.stage.recorder.load(table(rows).encode())
     if rejected:
-        raise Refused(f"{rejected} of {accepted + rejected} booths of the fixture were rejected")
+        raise Refused(f"{rejected} of {accepted + rejected} booths of the fixture were rejected", 0)
     channels = [{"title": booth.booth_name_hi or booth.booth_name, "chat_id": _channel(booth)} for booth in _units()]
     await theatre.sandbox.post(
         "/control/seed", {"phones": [_phone(person) for person in everybody], "channels": channels}
