@@ -149,7 +149,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         web.include_router(routes(service, clock, desk, catalogues))
         presets, https = tuple(load_presets().values()), settings.public_url.startswith("https:")
         site = build_site(
-            Parts(service, PortalReads(database), presets, catalogues, clock, desk, pages, https, steps.took)
+            Parts(service, PortalReads(database), presets, catalogues, clock, desk, pages, https, steps.took, tracing)
         )
         web.include_router(site.router)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))

@@ -21,6 +21,7 @@ from shared.assets import Assets
 from shared.clock import Clock
 from shared.i18n import Catalogues
 from shared.lifecycle import Wakeup
+from shared.telemetry import UNTRACED, Tracing
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Parts:
     https: bool
     """Whether people reach the portal by https."""
     took: Took = untold
+    tracing: Tracing = UNTRACED
 
 
 def build_site(parts: Parts) -> Site:
@@ -58,7 +60,8 @@ def build_site(parts: Parts) -> Site:
     renderer = Renderer(parts.catalogues, assets, clock)
     edge = Edge(renderer, service.gate, clock, https=parts.https)
     imports = ImportPages(service.importing, parts.presets, parts.catalogues)
-    hub = Hub(reads, Drawing(reads, renderer, imports, clock), clock, wakeup=parts.wakeup, took=parts.took)
+    drawing = Drawing(reads, renderer, imports, clock)
+    hub = Hub(reads, drawing, clock, wakeup=parts.wakeup, took=parts.took, tracing=parts.tracing)
     router = APIRouter()
     router.include_router(assets.routes())
     router.include_router(portal.routes(edge, reads, service))

@@ -50,6 +50,8 @@ class Change:
     appointment_id: UUID | None
     kind: str
     at: datetime
+    traceparent: str | None = None
+    """W3C trace context of what made it."""
 
 
 @dataclass(frozen=True, slots=True)

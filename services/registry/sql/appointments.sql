@@ -72,7 +72,7 @@ SELECT contact_id FROM challenge WHERE id = $1;
 WITH entry AS (
     INSERT INTO timeline (organisation_id, appointment_id, cycle, kind, at, details) VALUES ($1, $2, $3, $4, $5, $6)
 )
-INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at) VALUES ($1, $7, $2, $4, $5);
+INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at, traceparent) VALUES ($1, $7, $2, $4, $5, $8);
 
 -- name: change
 INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at) VALUES ($1, $2, $3, $4, $5);

@@ -8,7 +8,7 @@ WHERE change.tx < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY change.tx DESC, id DESC LIMIT 1;
 
 -- name: portal_changes
-SELECT change.tx::text AS tx, change.id, change.organisation_id, unit_id, appointment_id, kind, at
+SELECT change.tx::text AS tx, change.id, change.organisation_id, unit_id, appointment_id, kind, at, traceparent
 FROM change
 WHERE (change.tx, change.id) > ($1::text::xid8, $2) AND change.tx < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY change.tx, change.id LIMIT $3;

@@ -9,6 +9,7 @@ from services.registry.domain.records import Appointment, Delivery, TimelineEntr
 from services.registry.domain.states import Heard, State
 from services.registry.store.database import Row, Rows, Taken
 from shared.events import DeliveryEvent, Fingerprints, Notice
+from shared.telemetry import current_trace
 
 
 class AppointmentRows:
@@ -112,9 +113,11 @@ class AppointmentRows:
         cycle: int | None = None,
     ) -> None:
         """A timeline entry, and a change that open pages hear of."""
-        a = appointment
+        a, trace = appointment, current_trace.get()
         self.changes = True
-        await self._rows.run("note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {}, a.unit_id)
+        await self._rows.run(
+            "note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {}, a.unit_id, trace
+        )
 
     async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
         """What happened, oldest first."""

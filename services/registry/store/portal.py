@@ -38,6 +38,7 @@ class PortalReads:
                 appointment_id=row["appointment_id"],
                 kind=row["kind"],
                 at=row["at"],
+                traceparent=row["traceparent"],
             )
             for row in found
         ]

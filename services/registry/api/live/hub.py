@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -18,6 +18,7 @@ from services.registry.domain.steps import Took, untold
 from shared.errors import Failure, Unavailable
 from shared.events import Language
 from shared.lifecycle import Tasks, Wakeup
+from shared.telemetry import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Hub:
         wakeup: Wakeup,
         monotonic: Callable[[], float] = time.monotonic,
         took: Took = untold,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """`wakeup` is woken by commits of this process."""
         self._reads = reads
@@ -93,6 +95,7 @@ class Hub:
         self._wakeup = wakeup
         self._monotonic = monotonic
         self._took = took
+        self._tracing = tracing
         self._groups: dict[tuple[Topic, Language], Group] = {}
         self._position = Cursor(0, 0)
         self._check_at = 0.0
@@ -193,7 +196,8 @@ class Hub:
         spoken = unspoken if now >= group.speak_at else []
         if not drawable and not spoken:
             return
-        drawn = await self._draw.fragments(group.topic, group.language, drawable, spoken)
+        with self._step(drawable):
+            drawn = await self._draw.fragments(group.topic, group.language, drawable, spoken)
         took = self._monotonic() - now
         if drawable:
             group.waiting = group.waiting[len(drawable) :]
@@ -205,6 +209,11 @@ class Hub:
         sent = self._clock()
         for change in drawable:
             self._took("changed_to_portal", "page", change.at, sent)
+
+    def _step(self, drawn: Sequence[Change]) -> AbstractContextManager[object]:
+        """A push of one trace's changes belongs to it; one of several is linked to each."""
+        causes = [change.traceparent for change in drawn if change.traceparent]
+        return self._tracing.working("push live", causes, drawn[0].at) if causes else nullcontext()
 
     def _send(self, group: Group, data: bytes) -> None:
         for stream in group.streams:
