@@ -12,6 +12,8 @@ import structlog
 
 T = TypeVar("T")
 _AGAIN_SECONDS = 5.0
+_ASKED = 3
+"""How often a task is asked to end; one that swallows every cancellation is left to `process.run`."""
 log = structlog.get_logger(__name__)
 
 
@@ -51,13 +53,16 @@ class Tasks(AbstractAsyncContextManager["Tasks"]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        while self._tasks:
-            running = tuple(self._tasks)
+        for _ in range(_ASKED):
+            if not (running := tuple(self._tasks)):
+                break
             for task in running:
                 task.cancel()
             # Asked again, since a cancellation can be lost: asyncio.wait_for of Python 3.11 swallows one that comes as
             # it returns.
             await asyncio.wait(running, timeout=_AGAIN_SECONDS)
+        if self._tasks:
+            log.error("tasks do not end", tasks=sorted(task.get_name() for task in self._tasks))
         if self._died is not None and self._died.done() and not self._died.cancelled():
             died = self._died.exception()
             if died is not None and error is None:
