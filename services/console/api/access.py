@@ -18,7 +18,7 @@ Field = Annotated[str, Form()]
 COOKIE = "operator"
 SIGNED_IN_SECONDS = 12 * 3600
 """A working day. There is no session to end: a new token ends all."""
-_OWN_PAGE = re.compile(r"/(tail(\?appointment=[\w-]{0,40})?|dead/[\w.]+/\d+/\d+)?")
+_OWN_PAGE = re.compile(r"/(contract|tail(\?appointment=[\w-]{0,40})?|dead/[\w.]+/\d+/\d+)?")
 
 
 def operators_only(token: SecretStr | None) -> DependsClass:
