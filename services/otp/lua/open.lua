@@ -16,7 +16,7 @@ local c = {
   id = P.challenge, name = key('challenge', P.challenge), state = 'open', organisation = P.organisation,
   appointment = P.appointment, cycle = P.cycle, version = 0, kid = P.kid, n = 0, mode = P.mode, handle = P.handle,
   guesses = policy.guesses, not_after = P.not_after, code_not_after = 0, sends = 0, codes = 0, next_send_at = 0,
-  attempt = 0, fingerprints = cjson.encode(P.fingerprints), counter = P.counter,
+  attempt = 0, fingerprints = cjson.encode(P.fingerprints), counter = P.counter, trace = P.trace,
 }
 for field, value in pairs(c) do
   if field ~= 'id' and field ~= 'name' then redis.call('HSET', c.name, field, value) end

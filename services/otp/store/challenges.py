@@ -12,6 +12,7 @@ from services.otp.domain.codes import Candidate
 from services.otp.domain.policy import milliseconds, moment_of
 from services.otp.store.scripts import Scripts
 from shared.events import Fingerprints, Outcome, Result
+from shared.telemetry import is_recorded, link_to
 from shared.valkey import Valkey, valkey_errors
 
 Json = dict[str, Any]
@@ -67,6 +68,7 @@ class ValkeyChallenges:
 
     async def view(self, handle_hash: str, request: str, now: datetime) -> Glimpse | None:
         """What the page shows; None: no such handle."""
+        await self._link_of(handle_hash)
         seen: Json | None = orjson.loads(await self._scripts.run("view", now, handle=handle_hash, request=request))
         if seen is None:
             return None
@@ -89,6 +91,7 @@ class ValkeyChallenges:
 
     async def ask(self, handle_hash: str, request: str, candidates: Sequence[Candidate], now: datetime) -> Answer:
         """sent, wait, limit, over or stale."""
+        await self._link_of(handle_hash)
         answer = await self._scripts.run("ask", now, handle=handle_hash, request=request, candidates=_plain(candidates))
         return _answer(orjson.loads(answer))
 
@@ -96,6 +99,7 @@ class ValkeyChallenges:
         self, handle_hash: str, request: str, digests: Mapping[str, str], proof: Proof, now: datetime
     ) -> Answer:
         """verified, wrong, locked, code_expired, already or over."""
+        await self._link_of(handle_hash)
         answer = await self._scripts.run(
             "verify",
             now,
@@ -109,6 +113,7 @@ class ValkeyChallenges:
 
     async def refuse(self, handle_hash: str, request: str, via: str, now: datetime) -> Answer:
         """refused, already, locked or over."""
+        await self._link_of(handle_hash)
         answer = await self._scripts.run("refuse", now, handle=handle_hash, request=request, via=via)
         return _answer(orjson.loads(answer))
 
@@ -131,7 +136,26 @@ class ValkeyChallenges:
             proof=_stated(reply.proof) if reply.proof else None,
             candidates=_plain(reply.candidates),
         )
-        return None if answer == "stale" else outcomes_of(orjson.loads(answer))
+        if answer == "stale":
+            return None
+        outcomes = outcomes_of(orjson.loads(answer))
+        await self._link([outcome.challenge_id for outcome in outcomes])
+        return outcomes
+
+    async def _link_of(self, handle_hash: str) -> None:
+        """As `_link`, by handle."""
+        if is_recorded():
+            with valkey_errors():
+                challenge = await self._valkey.get(f"otp:handle:{handle_hash}")
+            await self._link([UUID(str(challenge))] if challenge else [])
+
+    async def _link(self, challenges: Sequence[UUID]) -> None:
+        """What a person does now goes back to the traces in which these challenges were opened, perhaps days ago."""
+        if is_recorded():
+            for challenge in challenges:
+                with valkey_errors():
+                    trace = await self._valkey.hget(f"otp:challenge:{challenge}", "trace")
+                link_to(str(trace) if trace else None)
 
     async def place(self, challenge: UUID) -> Place | None:
         """Kid, n and fingerprints of a challenge; None: unknown or erased."""
