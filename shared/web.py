@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
@@ -58,8 +59,9 @@ class PortTaken(Failure):
     alarm = True
 
 
-Probe = Callable[[], Awaitable[None]]
-"""Raises a Failure when something that the service needs does not answer."""
+Probe = Callable[[], Awaitable[str | None]]
+"""Raises a Failure when something that the service needs does not answer. May say what an operator should know although
+the service is ready."""
 
 
 def create_web(
@@ -95,8 +97,14 @@ def create_web(
 
     @web.get("/ready", include_in_schema=False)
     async def ready() -> Response:
-        broken = {name: problem for name, probe in probes.items() if (problem := await _ask(probe))}
-        body = {"status": "not ready", "broken": broken} if broken else {"status": "ready"}
+        broken: dict[str, str] = {}
+        notes: dict[str, str] = {}
+        for name, probe in probes.items():
+            said = await _ask(probe)
+            (broken if said.broken else notes)[name] = said.text
+        body: dict[str, object] = {"status": "not ready" if broken else "ready"}
+        body |= {"broken": broken} if broken else {}
+        body |= {"notes": told} if (told := {name: note for name, note in notes.items() if note}) else {}
         return json_response(body, status=503 if broken else 200)
 
     @web.get("/metrics", include_in_schema=False)
@@ -106,15 +114,22 @@ def create_web(
     return web
 
 
-async def _ask(probe: Probe) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a probe found."""
+
+    text: str
+    broken: bool = True
+
+
+async def _ask(probe: Probe) -> _Said:
     try:
         async with asyncio.timeout(5):
-            await probe()
+            return _Said(await probe() or "", broken=False)
     except Failure as failure:
-        return failure.code
+        return _Said(f"{failure.code}: {failure.message}" if failure.details else failure.code)
     except (TimeoutError, OSError) as error:
-        return type(error).__name__
-    return None
+        return _Said(type(error).__name__)
 
 
 class Edge:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
-import uvloop
 
 from services.otp.api import Pages, confirm_routes, operator_routes
 from services.otp.api.confirm import Confirm
@@ -18,16 +17,16 @@ from services.otp.relay import Composer, Relay, RelayMetrics
 from services.otp.service import Otp
 from services.otp.settings import OtpSettings
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
-from shared import ids, log
+from shared import ids, log, process
 from shared.assets import Assets
-from shared.bus import BusMetrics, BusUnavailable, Connection, Consumer, Producer, cluster_id
+from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
 from shared.settings import load
 from shared.telemetry import new_registry, open_tracing
-from shared.web import Probe, create_web, serving
+from shared.web import create_web, serving
 
 BROKER_SECONDS = 15.0
 """Between looks at which broker it is."""
@@ -68,7 +67,7 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         )
         await life.enter(consumer)
 
-        web = create_web("otp", registry, {"valkey": challenges.ping, "bus": _asks(consumer)}, tracing=tracing)
+        web = create_web("otp", registry, {"valkey": challenges.ping, "bus": consumer.probe}, tracing=tracing)
         assets = Assets(FOLDER / "static")
         pages = Pages(assets.url, https=settings.public_url.startswith("https:"))
         base = str(settings.telegram_link_base).rstrip("/") if settings.telegram_link_base else None
@@ -79,14 +78,6 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         logger.info("otp runs", port=port)
         await life.until_stopped()
-
-
-def _asks(consumer: Consumer) -> Probe:
-    async def probe() -> None:
-        if not consumer.health.ready:
-            raise BusUnavailable
-
-    return probe
 
 
 @asynccontextmanager
@@ -127,4 +118,4 @@ def main() -> None:
     """Read the settings and run."""
     settings = load(OtpSettings)
     log.configure("otp", settings.log_level)
-    uvloop.run(run(settings, utc_now))
+    process.run(run(settings, utc_now))

@@ -25,7 +25,6 @@ from services.registry.domain.statements import Statements
 from services.registry.domain.steps import Took, untold
 from services.registry.domain.vault import Vault
 from services.registry.metrics import StepMetrics
-from services.registry.relay import Relay, RelayMetrics
 from services.registry.service import Service
 from services.registry.service.gate import ADMINISTRATOR, RECORDER
 from services.registry.settings import Settings
@@ -34,11 +33,12 @@ from services.registry.store.portal import PortalReads
 from services.registry.store.queries import load_queries
 from services.registry.store.relaying import OutboxStore
 from services.registry.store.work import PostgresStore
-from shared import log
-from shared.bus import BusMetrics, BusUnavailable, Connection, Consumer, Producer, cluster_id
+from shared import log, process
+from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
 from shared.clock import Clock, utc_now
 from shared.i18n import load
 from shared.lifecycle import Lifecycle, Wakeup
+from shared.outbox import Relay, RelayMetrics
 from shared.phone import Fingerprinter
 from shared.seal import Sealer
 from shared.settings import load as load_settings
@@ -138,11 +138,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         )
         await life.enter(consumer)
 
-        async def bus() -> None:
-            if not consumer.health.ready:
-                raise BusUnavailable
-
-        probes: dict[str, Probe] = {"database": database.probe, "bus": bus}
+        probes: dict[str, Probe] = {"database": database.probe, "bus": consumer.probe}
         web = create_web("registry", registry, probes, body_limits=BODY_LIMITS, tracing=tracing)
         catalogues = load(LOCALE)
         desk = Desk(service.importing, life.tasks)
@@ -219,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif asked.act == "rekey":
         _say(f"{uvloop.run(rekey(settings))} phones")
     else:
-        uvloop.run({"serve": serve, "relay": relay}[asked.act](settings, utc_now))
+        process.run({"serve": serve, "relay": relay}[asked.act](settings, utc_now))
 
 
 def _say(text: str) -> None:

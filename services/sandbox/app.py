@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import uvloop
 from starlette.types import ASGIApp
 
 from services.sandbox.api import control, gateway, pages, telegram, twilio
@@ -14,7 +13,7 @@ from services.sandbox.channels import HttpPost, session
 from services.sandbox.service.messages import AccountLine
 from services.sandbox.service.sandbox import Sandbox
 from services.sandbox.settings import Settings
-from shared import log
+from shared import log, process
 from shared.assets import Assets
 from shared.clock import Clock, utc_now
 from shared.lifecycle import Lifecycle, Tasks
@@ -81,4 +80,4 @@ def main() -> None:
     """Entry point of `python -m services.sandbox`."""
     settings = load(Settings)
     log.configure("sandbox", settings.log_level)
-    uvloop.run(run(settings))
+    process.run(run(settings))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
-import uvloop
 from fastapi import FastAPI
 
 from services.notifier.api import operator
@@ -29,8 +28,8 @@ from services.notifier.store.ledger import Ledger
 from services.notifier.store.outbox import Outbox
 from services.notifier.store.receipts import Afterwards
 from services.notifier.store.requests import Requests as RequestStore
-from shared import log
-from shared.bus import Broker, BusMetrics, BusUnavailable, Connection, Consumer
+from shared import log, process
+from shared.bus import Broker, BusMetrics, Connection, Consumer
 from shared.clock import Clock, utc_now
 from shared.events import BULK, URGENT, Lane
 from shared.lifecycle import Lifecycle
@@ -127,10 +126,9 @@ def _web(
     return web
 
 
-async def _bus(consumers: Sequence[Consumer]) -> None:
+async def _bus(consumers: Sequence[Consumer]) -> str | None:
     """For /ready."""
-    if not all(consumer.health.ready for consumer in consumers):
-        raise BusUnavailable
+    return "; ".join([said for consumer in consumers if (said := await consumer.probe())]) or None
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -142,4 +140,4 @@ def main(arguments: Sequence[str]) -> None:
     if arguments:
         sys.exit("usage: python -m services.notifier [migrate]")
     log.configure("notifier", settings.log_level)
-    uvloop.run(run(settings, utc_now))
+    process.run(run(settings, utc_now))
