@@ -1,6 +1,7 @@
 """The contract as data: every topic with its settings, every event with its topic, producer and consumers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shared.events import notifier, otp, registry
@@ -58,6 +59,12 @@ class Entry:
     topics: tuple[Topic, ...]
     producers: tuple[Service, ...]
     consumers: tuple[Service, ...]
+    only: Mapping[Topic, tuple[Service, ...]] = field(default_factory=dict, hash=False)
+    """Topics that not all of the producers write to."""
+
+    def producers_of(self, topic: Topic) -> tuple[Service, ...]:
+        """Who writes this event to `topic`."""
+        return self.only.get(topic, self.producers)
 
 
 def _entry(event: type[Event], topic: Topic, producer: Service, *consumers: Service) -> Entry:
@@ -76,7 +83,7 @@ CONTRACT = (
     _entry(otp.ChallengeExpired, CHALLENGES, "otp", "registry", "notifier"),
     _entry(otp.ChallengeClosed, CHALLENGES, "otp", "registry", "notifier"),
     _entry(otp.ReplyJudged, CHALLENGES, "otp", "notifier"),
-    Entry(notifier.MessageRequested, (URGENT, BULK), ("otp", "registry"), ("notifier",)),
+    Entry(notifier.MessageRequested, (URGENT, BULK), ("otp", "registry"), ("notifier",), only={BULK: ("registry",)}),
     _entry(notifier.DeliveryAccepted, DELIVERIES, "notifier", "registry", "otp"),
     _entry(notifier.DeliveryDelivered, DELIVERIES, "notifier", "registry", "otp"),
     _entry(notifier.DeliveryFailed, DELIVERIES, "notifier", "registry", "otp"),

@@ -5,13 +5,17 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import App, Parameter
 
+from services.console.cli import contract
 from services.console.cli.client import Service, answer
 from services.console.cli.output import Exit, Format, line, local, say, show
 
+topics = App(name="topics", help="Every topic: records ever written, records per second now, dead letters.")
+topics.command(contract.acls)
 dead = App(name="dead", help="Dead letters: records given up on, with the reason.")
 
 
-async def topics(*, form: Annotated[Format, Parameter(name="--format")] = "table") -> int:
+@topics.default
+async def topics_list(*, form: Annotated[Format, Parameter(name="--format")] = "table") -> int:
     """Every topic: records ever written, records per second now, dead letters."""
     rows = await Service.console().get("/v1/topics")
     show("topics", rows, ("topic", "partitions", "records", "per_second", "dead"), form, empty="There is no topic yet.")

@@ -194,3 +194,18 @@ async def test_a_tail_is_one_json_object_a_line(console: str, broker: MemoryBrok
     finally:
         process.terminate()
         await process.wait()
+
+
+async def test_the_rights_of_every_service_are_printed_without_asking_anybody() -> None:
+    script, document, users = (
+        await boothline("topics", "acls"),
+        await boothline("topics", "acls", "--json"),
+        await boothline("topics", "acls", "--strimzi", "--cluster", "prod"),
+    )
+    assert [said.code for said in (script, document, users)] == [Exit.FINE] * 3
+    assert script.out.startswith("#!/bin/sh\n")
+    assert "--allow-principal 'User:otp' --operation Read --group 'otp'" in script.out
+    rows = json.loads(document.out)["data"]
+    assert {"principal": "console", "resource": "group", "name": "otp", "operation": "Describe"} in rows
+    assert users.out.count("kind: KafkaUser") == 5
+    assert "strimzi.io/cluster: prod" in users.out
