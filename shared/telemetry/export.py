@@ -1,5 +1,6 @@
 """Spans to the collector: a bounded queue, one thread, and nobody who waits for it."""
 
+import contextlib
 import contextvars
 import logging
 import queue
@@ -80,7 +81,11 @@ class Export(SpanProcessor):
         self._waiting.put(None)
         self._thread.join(FLUSH_SECONDS)
         self._exporter.shutdown()
-        if left := self._waiting.qsize():
+        left = 0
+        with contextlib.suppress(queue.Empty):
+            while True:
+                left += self._waiting.get_nowait() is not None
+        if left:
             self._metrics.dropped.inc(left)
             log.warning("spans dropped at the end", count=left)
 

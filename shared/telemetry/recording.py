@@ -1,7 +1,7 @@
 """Spans that are recorded, with OpenTelemetry's SDK. Imported only where a collector is named: it costs its start."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from shared.clock import Clock
 from shared.errors import Failure
 from shared.events import BULK, Record
 from shared.events.codec import TRACE_HEADER, traceparent
-from shared.telemetry.context import current_trace, new_trace, origin, trace_ids, valid
+from shared.telemetry.context import current_trace, is_sampled, new_trace, origin, trace_ids, valid
 from shared.telemetry.tracing import Call, Carried, Delivered, Step, Tracing, current_step
 
 Attributes = Mapping[str, str | int]
@@ -99,13 +99,20 @@ class Recording(Tracing):
 
     def working(self, name: str, causes: Sequence[str | None], since: datetime) -> Step:
         """`name`: the child of its only cause, or linked to all."""
-        known = list(dict.fromkeys(cause for cause in causes if valid(cause)))
+        known = list(dict.fromkeys(cause for cause in causes if cause and valid(cause)))
         if len(known) <= 1:
             return self._step(name, SpanKind.INTERNAL, known[0] if known else None, {}, age=self.clock() - since)
+        recorded = [cause for cause in known if is_sampled(cause)]
+        if not recorded:
+            return Unrecorded(new_trace(recorded=False))
         step = self._step(name, SpanKind.INTERNAL, None, {})
-        for cause in known[:MAX_LINKS]:
+        for cause in recorded:
             step.link(cause)
         return step
+
+    def branch(self, name: str, cause: str) -> "Recorded | Unrecorded":
+        """One of many that `cause` leads to."""
+        return self._step(name, SpanKind.INTERNAL, cause, {}, own=True, bulk=True)
 
     def _step(
         self,
@@ -129,15 +136,16 @@ class Recording(Tracing):
             dict(attributes),
             [Link(_context(hangs.link))] if hangs.link else None,
         )
-        return Recorded(span, self)
+        return Recorded(span, self, hangs.link)
 
 
 class Recorded:
     """A step with its span."""
 
-    def __init__(self, span: Span, tracing: Recording) -> None:
-        """`span` has begun."""
+    def __init__(self, span: Span, tracing: Recording, link: str | None) -> None:
+        """`span` has begun, with a link to `link`."""
         self._span = span
+        self._links = {link} if link else set()
         self._tracing = tracing
         self._tokens: tuple[Token[str | None], Token[Step | None]] | None = None
         self.trace = _text(span.get_span_context())
@@ -157,9 +165,11 @@ class Recorded:
             current_step.reset(self._tokens[1])
 
     def link(self, cause: str | None) -> None:
-        """Silently dropped beyond MAX_LINKS."""
-        if valid(cause) and cause is not None and self._span.is_recording():
-            self._span.add_link(_context(cause))
+        """Once to each; none beyond MAX_LINKS."""
+        if cause is not None and valid(cause) and cause not in self._links and len(self._links) < MAX_LINKS:
+            self._links.add(cause)
+            if self._span.is_recording():
+                self._span.add_link(_context(cause))
 
     def answered(self, route: str | None, status: int) -> None:
         """Only a 5xx is our failure; a 4xx is an answer."""
@@ -184,9 +194,11 @@ class Recorded:
         if self._span.is_recording():
             self._span.end()
 
-    def fan_out(self, name: str) -> AbstractContextManager[object]:
-        """Its own trace, few of which are recorded."""
-        return self._tracing._step(name, SpanKind.INTERNAL, self.trace, {}, own=True, bulk=True)  # noqa: SLF001 # both halves of one thing
+    def fan_out(self, name: str) -> str:
+        """A span of no length where it is recorded."""
+        step = self._tracing.branch(name, self.trace)
+        step.end()
+        return step.trace
 
 
 class Unrecorded(Carried):

@@ -2,8 +2,8 @@
 
 The names and attributes of all spans are decided here, so that none can hold a path, a key, a body or a person."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,8 +41,8 @@ class Step(Protocol):
     def end(self) -> None:
         """End before the block does: a stream is answered when it begins."""
 
-    def fan_out(self, name: str) -> AbstractContextManager[object]:
-        """A step of a batch: its own trace, linked to this one."""
+    def fan_out(self, name: str) -> str:
+        """The traceparent of one of many that follow: its own trace, linked to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class Carried:
     def end(self) -> None:
         """Nothing was begun."""
 
-    def fan_out(self, name: str) -> AbstractContextManager[object]:
-        """As it was."""
-        return nullcontext()
+    def fan_out(self, name: str) -> str:
+        """Never asked: it is never the current step."""
+        return continue_trace(None)
 
 
 CARRIED = Carried()
@@ -148,9 +148,8 @@ def link_to(cause: str | None) -> None:
         step.link(cause)
 
 
-@contextmanager
-def fan_out(name: str) -> Iterator[None]:
-    """One of the many steps that the current one leads to: a trace of its own, of which few are recorded."""
+def fan_out(name: str) -> str | None:
+    """The traceparent for one of the many that the current step leads to: a trace of its own, of which few are
+    recorded. As long as nothing is, the current one."""
     step = current_step.get()
-    with step.fan_out(name) if step is not None else nullcontext():
-        yield
+    return step.fan_out(name) if step is not None else current_trace.get()
