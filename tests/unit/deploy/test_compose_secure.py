@@ -38,6 +38,7 @@ def test_everybody_who_reaches_kafka_says_who_they_are(services: Services, secur
 
 @pytest.mark.parametrize("name", ["registry", "otp", "notifier", "console"])
 def test_a_service_accepts_what_both_files_pass(
+    *,
     services: Services,
     secure: Services,
     env: dict[str, str],
