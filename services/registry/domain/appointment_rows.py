@@ -7,7 +7,7 @@ from typing import get_args
 from services.registry.domain.commands import EXTERNAL_REF_LIMIT, Record, parse_language, parse_notice
 from services.registry.domain.failures import CellMissing, GenderUnknown, NoticeTime, Unfit
 from services.registry.domain.names import Name, parse_name
-from services.registry.domain.phonebook import Phonebook
+from services.registry.domain.phonebook import Phone, Phonebook
 from services.registry.domain.records import Gender
 from services.registry.domain.sheet import Header
 from shared.errors import Failure
@@ -35,6 +35,8 @@ class AppointmentRow:
         self._phonebook = phonebook
         self._now = now
         self.problems: list[Failure] = []
+        self.phone: Phone | None = None
+        """As it was read by `command`."""
 
     def command(self) -> Record | None:
         """What the row asks for, in mode invite; None: see `problems`."""
@@ -43,7 +45,7 @@ class AppointmentRow:
                 self.problems.append(CellMissing(field=column))
         name, notice, gender = self._name(), self._notice(), self._gender()
         language = self._language()
-        self._phone()
+        self._read_phone()
         if len(self._cells.get("external_ref", "")) > EXTERNAL_REF_LIMIT:
             self.problems.append(Unfit(field="external_ref"))
         if self.problems or name is None or notice is None:
@@ -70,9 +72,9 @@ class AppointmentRow:
             self.problems.append(failure.at(field_name))
             return None
 
-    def _phone(self) -> None:
+    def _read_phone(self) -> None:
         try:
-            self._phonebook.read(self._cells["phone"])
+            self.phone = self._phonebook.read(self._cells["phone"])
         except Failure as failure:
             self.problems.append(failure)
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from services.registry.domain.commands import Answer, Once, UnitQuery
 from services.registry.domain.importing import Counts, Job, KeptReject, KnownUnit, UnitChunk
-from services.registry.domain.names import Name
 from services.registry.domain.preset import Preset
 from services.registry.domain.principal import Principal
+from services.registry.domain.recording import Asked, Found, Placing, Site
 from services.registry.domain.records import (
     Appointment,
     Channel,
@@ -30,7 +30,7 @@ from services.registry.domain.records import (
 from services.registry.domain.sheet import Header, Row
 from services.registry.domain.states import Heard
 from shared.errors import Failure
-from shared.events import DeliveryEvent, Event, Fingerprints, Language
+from shared.events import AppointmentRecorded, DeliveryEvent, Event, Fingerprints, Language
 
 
 class Units(Protocol):
@@ -93,9 +93,6 @@ class People(Protocol):
     async def add_contact(self, organisation_id: UUID, contact: Contact, now: datetime) -> None:
         """Another phone of a person."""
 
-    async def complete(self, person_id: UUID, name: Name, gender: Gender | None) -> None:
-        """Fill in what was not known before."""
-
     async def holder(self, person_id: UUID, contact_id: UUID) -> Holder | None:
         """A person and one of their phones; None once erased."""
 
@@ -130,9 +127,6 @@ class People(Protocol):
 class Appointments(Protocol):
     """Appointments, seats, timeline, deliveries."""
 
-    async def take_seat(self, appointment: Appointment, seats: int) -> int | None:
-        """Insert on the first free of `seats` ordinals; the ordinal, or None when all are taken."""
-
     async def retake_seat(self, appointment: Appointment, seats: int) -> int | None:
         """Update an appointment that had freed its seat: on its old ordinal if free, else on the first free one."""
 
@@ -144,14 +138,6 @@ class Appointments(Protocol):
 
     async def get(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
         """The appointment."""
-
-    async def by_external_ref(self, organisation_id: UUID, external_ref: str) -> Appointment | None:
-        """The appointment with this reference."""
-
-    async def by_import_key(
-        self, unit_id: UUID, post: str, fingerprints: Fingerprints, person_id: UUID | None
-    ) -> Appointment | None:
-        """The newest appointment of this phone (and person, unless None) on this post, in whatever state."""
 
     async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
         """An appointment that holds a seat of this post."""
@@ -192,6 +178,35 @@ class Appointments(Protocol):
 
     async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
         """A change that open pages hear of, without an appointment."""
+
+
+class Recordings(Protocol):
+    """Recording many appointments at once."""
+
+    async def alone_with(self, fingerprints: Collection[str]) -> None:
+        """Let no other transaction look these phones up until this one ends."""
+
+    async def sites(self, asked: Sequence[Asked]) -> Sequence[Site | None]:
+        """Where each would stand; None: no such unit."""
+
+    async def people(self, asked: Sequence[Asked]) -> Sequence[Sequence[Found]]:
+        """Everybody who is recorded with each one's phone."""
+
+    async def by_references(self, asked: Sequence[Asked]) -> Mapping[tuple[UUID, str], Appointment]:
+        """The appointments with the references that are named, by organisation and reference."""
+
+    async def by_import_keys(
+        self, keys: Mapping[int, tuple[UUID, str, Collection[str], UUID | None]]
+    ) -> Mapping[int, Appointment]:
+        """The newest appointment by (unit, post, fingerprints, person or None), under the key's number, in whatever
+        state."""
+
+    async def place(self, placings: Sequence[tuple[Placing, AppointmentRecorded]]) -> Collection[UUID]:
+        """Write appointments, persons, challenges, timeline, changes and events; the ids of those whose seat was still
+        free."""
+
+    async def complete(self, placings: Sequence[Placing]) -> None:
+        """Fill in what was not known of these persons."""
 
 
 class Outbox(Protocol):
@@ -246,6 +261,9 @@ class Access(Protocol):
 
     async def answer(self, principal: Principal, once: Once, answer: Answer) -> None:
         """Keep what the claimed request answers."""
+
+    async def release(self, principal: Principal, once: Once) -> None:
+        """Give a claimed key back: its request failed and may be repeated."""
 
 
 class Upload(Protocol):
@@ -320,6 +338,10 @@ class Work(Protocol):
     @property
     def appointments(self) -> Appointments:
         """Appointments, seats, timeline, deliveries."""
+
+    @property
+    def recording(self) -> Recordings:
+        """Recording many appointments at once."""
 
     @property
     def outbox(self) -> Outbox:

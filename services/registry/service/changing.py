@@ -9,10 +9,11 @@ from services.registry.domain.failures import AlreadyEnded, CannotCorrect, Canno
 from services.registry.domain.phonebook import Phone, Phonebook, choose_holder
 from services.registry.domain.ports import Store, Work
 from services.registry.domain.principal import Permission, Principal
+from services.registry.domain.recording import answer_of
 from services.registry.domain.records import Appointment, Holder
 from services.registry.domain.statements import INVITATION_DAYS, Statements
 from services.registry.domain.states import State
-from services.registry.service.recording import answer_of, seat_taken
+from services.registry.service.recording import seat_taken
 from services.registry.service.repeating import once_only
 from services.registry.service.scenes import lock_appointment, scene_of
 from shared import ids

@@ -51,3 +51,6 @@ SELECT request_hash, response FROM idempotency WHERE organisation_id = $1 AND ac
 
 -- name: answer
 UPDATE idempotency SET response = $4 WHERE organisation_id = $1 AND account_id = $2 AND key = $3;
+
+-- name: release
+DELETE FROM idempotency WHERE organisation_id = $1 AND account_id = $2 AND key = $3 AND response IS NULL;

@@ -1,25 +1,5 @@
 -- Appointments, seats, challenges, timeline, deliveries, changes.
 
--- name: take_seat
--- The first free ordinal of $5 .. ; ON CONFLICT waits for a writer on the same seat and then does nothing if it
--- committed: no row comes back, and the caller looks again with a new snapshot.
-INSERT INTO appointment (
-    id, organisation_id, unit_id, level, post, seat, person_id, contact_id, state, state_at, cycle, version, mode,
-    language, external_ref, notice_version, notice_language, notice_at, recorder, recorded_by, recorded_at, invited_at,
-    not_after
-)
-SELECT $1, $2, $3, $4, $5, free.ordinal, $7, $8, 'recorded', $9, 1, 1, $10, $11, $12, $13, $14, $15, $16, $17, $9, $9, $18
-FROM (
-    SELECT ordinal FROM generate_series(1, $6::int) AS ordinal
-    WHERE NOT EXISTS (
-        SELECT FROM appointment a
-        WHERE a.unit_id = $3 AND a.post = $5 AND a.seat = ordinal AND a.state IN ('recorded', 'verified')
-    )
-    ORDER BY ordinal LIMIT 1
-) free
-ON CONFLICT (unit_id, post, seat) WHERE state IN ('recorded', 'verified') DO NOTHING
-RETURNING seat;
-
 -- name: free_seats
 SELECT ordinal FROM generate_series(1, $3::int) AS ordinal
 WHERE NOT EXISTS (
@@ -40,17 +20,6 @@ SELECT * FROM appointment WHERE id = $2 AND organisation_id = $1 FOR UPDATE;
 
 -- name: appointment
 SELECT * FROM appointment WHERE id = $2 AND organisation_id = $1;
-
--- name: by_external_ref
-SELECT * FROM appointment WHERE organisation_id = $1 AND external_ref = $2;
-
--- name: by_import_key
-SELECT a.* FROM appointment a
-WHERE a.unit_id = $1 AND a.post = $2 AND EXISTS (
-    SELECT FROM challenge c JOIN contact_fingerprint f ON f.contact_id = c.contact_id
-    WHERE c.appointment_id = a.id AND f.fingerprint = ANY($3::text[])
-) AND ($4::uuid IS NULL OR a.person_id = $4)
-ORDER BY a.recorded_at DESC LIMIT 1;
 
 -- name: seat_holder
 SELECT id FROM appointment WHERE unit_id = $1 AND post = $2 AND state IN ('recorded', 'verified') ORDER BY seat LIMIT 1;

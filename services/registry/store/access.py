@@ -83,6 +83,10 @@ class AccessRows:
         """Keep what the claimed request answers."""
         await self._rows.run("answer", principal.organisation_id, principal.account_id, once.key, asdict(answer))
 
+    async def release(self, principal: Principal, once: Once) -> None:
+        """Give a claimed key back: its request failed and may be repeated."""
+        await self._rows.run("release", principal.organisation_id, principal.account_id, once.key)
+
 
 def _principal(row: Row | None) -> Principal | None:
     if row is None:

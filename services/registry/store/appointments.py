@@ -8,7 +8,7 @@ from uuid import UUID
 from services.registry.domain.records import Appointment, Delivery, TimelineEntry, Told
 from services.registry.domain.states import Heard, State
 from services.registry.store.database import Row, Rows, Taken
-from shared.events import DeliveryEvent, Fingerprints, Notice
+from shared.events import DeliveryEvent, Notice
 from shared.telemetry import current_trace
 
 
@@ -20,21 +20,6 @@ class AppointmentRows:
         self._rows = rows
         self.changes = False
         """Whether open pages have something to redraw once this is committed."""
-
-    async def take_seat(self, appointment: Appointment, seats: int) -> int | None:
-        """Insert on the first free of `seats` ordinals; the ordinal, or None when all are taken."""
-        a, notice = appointment, appointment.notice
-        for _ in range(seats + 1):  # each turn that finds nothing lost one seat to somebody else
-            seat: int | None = await self._rows.value(
-                "take_seat", a.id, a.organisation_id, a.unit_id, a.level, a.post, seats, a.person_id, a.contact_id,
-                a.recorded_at, a.mode, a.language, a.external_ref, notice.version, notice.language, notice.at,
-                a.recorder, a.recorded_by, a.not_after,
-            )  # fmt: skip
-            if seat is not None:
-                return seat
-            if not await self._rows.all("free_seats", a.unit_id, a.post, seats, 0):
-                break
-        return None
 
     async def retake_seat(self, appointment: Appointment, seats: int) -> int | None:
         """Update an appointment that had freed its seat: on its old ordinal if free, else on the first free one."""
@@ -65,19 +50,9 @@ class AppointmentRows:
         """The appointment."""
         return await self._found("appointment", organisation_id, appointment_id)
 
-    async def by_external_ref(self, organisation_id: UUID, external_ref: str) -> Appointment | None:
-        """The appointment with this reference."""
-        return await self._found("by_external_ref", organisation_id, external_ref)
-
-    async def by_import_key(
-        self, unit_id: UUID, post: str, fingerprints: Fingerprints, person_id: UUID | None
-    ) -> Appointment | None:
-        """The newest appointment of this phone (and person, unless None) on this post, in whatever state."""
-        return await self._found("by_import_key", unit_id, post, list(fingerprints.values()), person_id)
-
     async def _found(self, name: str, *values: object) -> Appointment | None:
         row = await self._rows.one(name, *values)
-        return _appointment(row) if row else None
+        return appointment_of(row) if row else None
 
     async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
         """An appointment that holds a seat of this post."""
@@ -86,7 +61,7 @@ class AppointmentRows:
 
     async def of_person(self, person_id: UUID) -> Sequence[Appointment]:
         """All of a person, locked."""
-        return [_appointment(row) for row in await self._rows.all("of_person", person_id)]
+        return [appointment_of(row) for row in await self._rows.all("of_person", person_id)]
 
     async def open_challenge(self, appointment: Appointment, challenge_id: UUID) -> None:
         """A cycle begins."""
@@ -151,7 +126,8 @@ def _json(notice: Notice | None) -> dict[str, object] | None:
     return notice.model_dump(mode="json") if notice else None
 
 
-def _appointment(row: Row) -> Appointment:
+def appointment_of(row: Row) -> Appointment:
+    """The appointment of a row of its table."""
     return Appointment(
         id=row["id"],
         organisation_id=row["organisation_id"],

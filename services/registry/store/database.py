@@ -110,6 +110,22 @@ class Database:
             yield Rows(connection, self._queries)
 
     @asynccontextmanager
+    async def session(self, lock: str, unlock: str) -> AsyncIterator[Rows]:
+        """Statements that commit one by one, under a lock of the session; a session that may still hold it is closed.
+        Raises DatabaseUnavailable."""
+        async with self._connection() as connection:
+            rows, locked = Rows(connection, self._queries), True
+            try:
+                await rows.value(lock)
+                try:
+                    yield rows
+                finally:
+                    locked = not await rows.value(unlock)
+            finally:
+                if locked:
+                    connection.terminate()
+
+    @asynccontextmanager
     async def _begin(self, **options: Any) -> AsyncIterator[Rows]:
         async with self._connection() as connection, connection.transaction(**options):
             yield Rows(connection, self._queries)

@@ -49,10 +49,6 @@ class PersonRows:
             list(c.fingerprints), list(c.fingerprints.values()),
         )  # fmt: skip
 
-    async def complete(self, person_id: UUID, name: Name, gender: Gender | None) -> None:
-        """Fill in what was not known before."""
-        await self._rows.run("complete_person", person_id, name.hi, name.en, gender)
-
     async def holder(self, person_id: UUID, contact_id: UUID) -> Holder | None:
         """A person and one of their phones; None once erased."""
         row = await self._rows.one("holder", person_id, contact_id)
@@ -93,7 +89,7 @@ class PersonRows:
     async def not_found_under(self, kid: str, limit: int) -> Sequence[Contact]:
         """Phones that have no fingerprint of this key version yet."""
         rows = await self._rows.all("contacts_without_fingerprint", kid, limit)
-        return [_contact(row, {}) for row in rows]
+        return [contact_of(row, {}) for row in rows]
 
     async def add_fingerprints(self, found: Sequence[tuple[UUID, str, str]]) -> None:
         """More fingerprints of contacts: (contact, key version, fingerprint)."""
@@ -110,7 +106,8 @@ class PersonRows:
         return found
 
 
-def _contact(row: Row, fingerprints: Fingerprints) -> Contact:
+def contact_of(row: Row, fingerprints: Fingerprints) -> Contact:
+    """The contact of a row of `holders` or its kin."""
     return Contact(
         id=row["id"],
         person_id=row["person_id"],
@@ -121,9 +118,9 @@ def _contact(row: Row, fingerprints: Fingerprints) -> Contact:
 
 
 def _holder(row: Row, fingerprints: Fingerprints) -> Holder:
-    return Holder(row["person_id"], Name(row["name_hi"], row["name_en"]), _contact(row, fingerprints))
+    return Holder(row["person_id"], Name(row["name_hi"], row["name_en"]), contact_of(row, fingerprints))
 
 
 def _recipient(row: Row, fingerprints: Fingerprints) -> Recipient:
     name = Name(row["name_hi"], row["name_en"])
-    return Recipient(row["person_id"], name, row["language"], _contact(row, fingerprints))
+    return Recipient(row["person_id"], name, row["language"], contact_of(row, fingerprints))

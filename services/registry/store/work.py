@@ -9,6 +9,7 @@ from services.registry.store.database import Database, Rows
 from services.registry.store.imports import ImportRows
 from services.registry.store.outbox import OutboxRows
 from services.registry.store.people import PersonRows
+from services.registry.store.recording import RecordingRows
 from services.registry.store.units import UnitRows
 
 
@@ -23,6 +24,12 @@ class Transaction:
         self.outbox = OutboxRows(rows)
         self.access = AccessRows(rows)
         self.imports = ImportRows(rows)
+        self.recording = RecordingRows(rows)
+
+    @property
+    def told(self) -> bool:
+        """Whether relay or open pages have something to do once this is committed."""
+        return self.outbox.added or self.appointments.changes or self.recording.added
 
 
 class PostgresStore:
@@ -39,7 +46,7 @@ class PostgresStore:
         async with self._database.transaction() as rows:
             work = Transaction(rows)
             yield work
-        if work.outbox.added or work.appointments.changes:
+        if work.told:
             self._committed()
 
     @asynccontextmanager

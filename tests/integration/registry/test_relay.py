@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from services.registry.domain.names import Name
 from services.registry.domain.portal import START
-from services.registry.relay import Relay, RelayMetrics
 from services.registry.store.portal import PortalReads
-from services.registry.store.relaying import KEEP_EVENTS, OutboxStore
+from services.registry.store.relaying import KEEP_ANNOUNCED, KEEP_DELIVERIES, KEEP_EVENTS, OutboxStore
 from shared.bus import BusUnavailable, Unpublishable
 from shared.events import Record
 from shared.lifecycle import Tasks, Wakeup
+from shared.outbox import Pace, Relay, RelayMetrics
 from tests.integration.registry.conftest import NOW, Registry, command, somebody_waits
 
 
@@ -54,7 +54,7 @@ def broker() -> Broker:
     return Broker()
 
 
-def relay_of(registry: Registry, broker: Broker, wakeup: Wakeup | None = None) -> Relay:
+def relay_of(registry: Registry, broker: Broker, wakeup: Wakeup | None = None, pace: Pace | None = None) -> Relay:
     return Relay(
         OutboxStore(registry.database),
         broker,
@@ -62,6 +62,7 @@ def relay_of(registry: Registry, broker: Broker, wakeup: Wakeup | None = None) -
         wakeup=wakeup or Wakeup(),
         clock=lambda: NOW,
         metrics=RelayMetrics(CollectorRegistry()),
+        pace=pace,
     )
 
 
@@ -83,10 +84,9 @@ async def test_a_committed_event_is_published_once_with_its_trace(registry: Regi
     assert dict(broker.records[0].headers)["ce_type"] == b"appointment.recorded.v1"
 
 
-async def test_a_commit_wakes_the_relay(registry: Registry, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.registry.relay.POLL_SECONDS", 60)
+async def test_a_commit_wakes_the_relay(registry: Registry, broker: Broker) -> None:
     async with Tasks() as tasks, asyncio.timeout(20):
-        tasks.spawn(relay_of(registry, broker, registry.wakeup).run(), "relay")
+        tasks.spawn(relay_of(registry, broker, registry.wakeup, Pace(poll=60)).run(), "relay")
         for booth in (1, 2, 3):
             await record(registry, booth)
             await broker.entered.wait()
@@ -173,6 +173,15 @@ async def test_nothing_is_marked_while_the_broker_is_away(registry: Registry, br
     assert await relay.step() == 1
 
 
+async def test_a_relay_whose_broker_fails_leaves_the_outbox_to_another(registry: Registry, broker: Broker) -> None:
+    await record(registry)
+    broker.failures = [BusUnavailable()]
+    with pytest.raises(BusUnavailable):
+        await relay_of(registry, broker).step()
+    assert await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'") == []
+    assert await relay_of(registry, broker).step() == 1
+
+
 async def test_missing_topics_are_waited_for(registry: Registry, broker: Broker) -> None:
     await record(registry)
     broker.failures = [Unpublishable(problem="unknown topic")]
@@ -240,6 +249,33 @@ async def test_the_sweep_forgets_old_events_and_keeps_what_waits(registry: Regis
     await OutboxStore(registry.database).sweep(NOW + KEEP_EVENTS + timedelta(seconds=1))
     assert len(await registry.rows("SELECT 1 FROM outbox")) == 1
     assert await waiting(registry) == 1
+
+
+async def test_a_parked_event_stays_and_is_counted_until_somebody_has_seen_to_it(
+    registry: Registry, broker: Broker
+) -> None:
+    await record(registry)
+    [row] = await registry.rows("SELECT key FROM outbox")
+    broker.poison = row["key"]
+    await relay_of(registry, broker).step()
+    store = OutboxStore(registry.database)
+    await store.sweep(NOW + KEEP_EVENTS + timedelta(seconds=1))
+    waiting = await store.waiting()
+    assert (waiting.rows, waiting.parked) == (0, 1)
+
+
+async def test_deliveries_are_forgotten_after_their_events_announcements_sooner(registry: Registry) -> None:
+    await registry.run(
+        "INSERT INTO delivery (message_id, organisation_id, lane, template, channel, provider, state, attempt, version,"
+        " at) SELECT gen_random_uuid(), $1, lane, 't', 'sms', 'p', 'accepted', 1, 1, $2"
+        " FROM unnest('{urgent,bulk}'::text[]) lane",
+        registry.settings.organisation_id,
+        NOW,
+    )
+    store, second = OutboxStore(registry.database), timedelta(seconds=1)
+    for age, left in ((KEEP_ANNOUNCED - second, 2), (KEEP_ANNOUNCED + second, 1), (KEEP_DELIVERIES + second, 0)):
+        await store.sweep(NOW + age)
+        assert len(await registry.rows("SELECT FROM delivery")) == left
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
-"""Importing appointments: each row is recorded as the API records it, in a transaction of its own."""
+"""Importing appointments: rows are recorded as the API records them, many in one transaction, each failing alone."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Sequence
 
 from services.registry.domain.appointment_rows import AppointmentRow, check_appointment_columns
+from services.registry.domain.commands import Answer, Record
 from services.registry.domain.failures import ROW_FAILURES, DatabaseUnavailable, EmptyFile
 from services.registry.domain.importing import Counts
-from services.registry.domain.phonebook import Phonebook
+from services.registry.domain.phonebook import Phone, Phonebook
 from services.registry.domain.ports import Work
 from services.registry.domain.sheet import Header, Reject, Row
 from services.registry.service.importing.keeping import PATIENCE, Keeper, Running, Tally
@@ -16,8 +16,6 @@ from shared.errors import Failure
 
 AT_ONCE = 200
 """Rows between two reports of progress."""
-WRITERS = 4
-"""Units whose appointments are recorded at the same time; rows of one unit keep their order."""
 
 
 class AppointmentImport:
@@ -44,49 +42,43 @@ class AppointmentImport:
             raise EmptyFile
 
     async def _record(self, running: Running, header: Header, rows: Sequence[Row]) -> Tally:
-        """Rows of one unit one after the other, since the first takes the first seat; several units at once."""
+        """Rows of one unit in order, since the first takes the first seat."""
         tally = Tally()
-        by_unit: dict[str, list[tuple[Row, AppointmentRow]]] = defaultdict(list)
+        asked: list[tuple[Row, Record, Phone]] = []
         for row in rows:
             try:
-                cells = header.cells(row)
+                read = AppointmentRow(header.cells(row), self._phonebook, self._keeper.clock())
             except Failure as failure:
                 tally.rejects.append(Reject(row, [failure]))
                 continue
-            by_unit[cells["unit"]].append((row, AppointmentRow(cells, self._phonebook, self._keeper.clock())))
-        room = asyncio.Semaphore(WRITERS)
-
-        async def of_one_unit(group: Sequence[tuple[Row, AppointmentRow]]) -> None:
-            async with room:
-                for row, asked in group:
-                    await self._record_one(running, row, asked, tally)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for one in by_unit.values():
-                    group.create_task(of_one_unit(one))
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from several
+            command, phone = read.command(), read.phone
+            if command is None or phone is None:
+                tally.rejects.append(Reject(row, read.problems))
+            else:
+                asked.append((row, command, phone))
+        for pause in (*PATIENCE, None):
+            asked = await self._record_all(running, asked, tally, last=pause is None)
+            if not asked:
+                break
+            await asyncio.sleep(pause or 0.0)
         return tally
 
-    async def _record_one(self, running: Running, row: Row, asked: AppointmentRow, tally: Tally) -> None:
-        command = asked.command()
-        if command is None:
-            tally.rejects.append(Reject(row, asked.problems))
-            return
-        for pause in (*PATIENCE, None):
-            try:
-                answer = await self._recording.record(running.principal, command, None, self._keeper.clock())
-            except DatabaseUnavailable:
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            except Failure as failure:
-                if failure.code not in ROW_FAILURES:
-                    raise
-                tally.rejects.append(Reject(row, [failure]))
-                return
+    async def _record_all(
+        self, running: Running, asked: Sequence[tuple[Row, Record, Phone]], tally: Tally, *, last: bool
+    ) -> list[tuple[Row, Record, Phone]]:
+        """Counts what was recorded and rejected; returns what must be tried again because the database was away. Raises
+        DatabaseUnavailable at the last try, and whatever is no fault of a row."""
+        commands = [(command, phone) for _, command, phone in asked]
+        results = await self._recording.record_all(running.principal, commands, self._keeper.clock())
+        again = []
+        for each, result in zip(asked, results, strict=True):
+            if isinstance(result, Answer):
+                tally.accepted += result.created
+                tally.unchanged += not result.created
+            elif isinstance(result, Failure) and result.code in ROW_FAILURES:
+                tally.rejects.append(Reject(each[0], [result]))
+            elif isinstance(result, DatabaseUnavailable) and not last:
+                again.append(each)
             else:
-                tally.accepted += answer.created
-                tally.unchanged += not answer.created
-                return
+                raise result
+        return again
