@@ -83,7 +83,13 @@ def create_web(
         docs_url="/docs" if docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
-        telemetry={"tracing": False, "logs": False, "metrics": False, "operation_spans": False},
+        telemetry={
+            "tracing": False,
+            "logs": False,
+            "metrics": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     web.add_exception_handler(Failure, _failure)
     web.add_exception_handler(RequestValidationError, _invalid)
