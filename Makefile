@@ -40,7 +40,7 @@ sign-in: $(READY) ## print another one-time link to the portal of what is runnin
 
 .PHONY: test
 test: $(READY) ## the default test suite, 5 to 7 minutes on two cores (ARGS="-k word": only some)
-	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadscope $(ARGS)
 
 # On Apache Kafka: what is about the stream, and the main job.
 ON_KAFKA := tests/contract/bus tests/integration/bus $(wildcard tests/integration/kafka tests/integration/security) \
@@ -48,7 +48,7 @@ ON_KAFKA := tests/contract/bus tests/integration/bus $(wildcard tests/integratio
 
 .PHONY: test-kafka
 test-kafka: $(READY) ## the tests of the stream and of the main job on Apache Kafka (needs Java and Maven)
-	@TEST_KAFKA_SERVER=apache $(PY) -m pytest $(ON_KAFKA) -m "kafka or not slow" -n $(JOBS) --dist loadgroup $(ARGS)
+	@TEST_KAFKA_SERVER=apache $(PY) -m pytest $(ON_KAFKA) -m "kafka or not slow" -n $(JOBS) --dist loadscope $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(READY) ## kills, canary, fresh clones, long chaos: one after the other, some 15 minutes
