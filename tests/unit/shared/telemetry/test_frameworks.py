@@ -1,4 +1,4 @@
-"""With global providers set, canaries are sent through: no framework's own instrumentation says what ours leaves out."""
+"""Canaries are sent through with global providers set: no framework tells by itself what ours leaves out."""
 
 from collections.abc import AsyncIterator
 
@@ -37,7 +37,7 @@ class Everything:
 
     def text(self) -> str:
         """All of it."""
-        logs = [f"{each.log_record.body} {each.log_record.attributes}" for each in self.logs.get_finished_logs()]
+        logs = [f"{each.log_record.body!r} {each.log_record.attributes}" for each in self.logs.get_finished_logs()]
         read = self.reader.get_metrics_data()
         return "\n".join([span.to_json() for span in self.spans.get_finished_spans()] + logs + [str(read or "")])
 
