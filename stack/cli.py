@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from shared.errors import Failure
-from stack import errand, secrets_file
+from stack import errand, kubernetes_secrets, secrets_file
 from stack.child import StartFailed
 from stack.embedded import BinariesMissing
 from stack.fixture import Size, write
@@ -86,16 +86,21 @@ def sign_in() -> int:
 
 
 @app.command
-def secrets(file: Path = Path(".env"), *, sandbox: bool = False) -> int:
+def secrets(file: Path = Path(".env"), *, sandbox: bool = False, kubernetes: Path | None = None) -> int:
     """Write fresh secrets for docker-compose.yml into `file`, which must not exist.
 
     Parameters
     ----------
     sandbox
         With the made-up carrier and Bot API: complete, and nothing leaves the machine.
+    kubernetes
+        Instead, a file for each service into this folder, which must not exist, for an overlay of deploy/kubernetes.
     """
     try:
-        secrets_file.write(file, sandbox=sandbox)
+        if kubernetes:
+            kubernetes_secrets.write(kubernetes)
+        else:
+            secrets_file.write(file, sandbox=sandbox)
     except secrets_file.FileExists as exists:
         Report(Console(stderr=True)).failure(str(exists))
         return 1
