@@ -24,10 +24,7 @@ class MemoryBroker:
 
     def __init__(self, clock: Clock = utc_now, topics: Iterable[Topic] | None = None) -> None:
         """`clock` stamps the records."""
-        wanted = tuple(topics) if topics is not None else (*TOPICS, *(topic.dead for topic in TOPICS))
-        self.logs: dict[Place, list[Received]] = {
-            Place(topic.name, number): [] for topic in wanted for number in range(topic.partitions)
-        }
+        self.logs: dict[Place, list[Received]] = {}
         self.refuses_records = False
         """While true, publishing raises BusUnavailable."""
         self.refuses_commits = False
@@ -35,7 +32,9 @@ class MemoryBroker:
         self.commits: list[tuple[str, dict[Place, int]]] = []
         """Every commit that was taken, by group."""
         self._clock = clock
-        self._partitions = {topic.name: topic.partitions for topic in wanted}
+        self._partitions: dict[str, int] = {}
+        for topic in topics if topics is not None else (*TOPICS, *(topic.dead for topic in TOPICS)):
+            self.add(topic)
         self._groups: dict[str, _Group] = {}
         self._appended = asyncio.Event()
         self._turn = 0
@@ -66,6 +65,11 @@ class MemoryBroker:
 
     def _group(self, name: str) -> "_Group":
         return self._groups.setdefault(name, _Group(name))
+
+    def add(self, topic: Topic) -> None:
+        """As when an operator makes a topic."""
+        self._partitions[topic.name] = topic.partitions
+        self.logs |= {Place(topic.name, number): [] for number in range(topic.partitions)}
 
     async def expel(self, group: str) -> None:
         """As when every session of the group expires: commits are refused until its members have joined again."""

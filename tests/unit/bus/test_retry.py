@@ -3,6 +3,7 @@
 import pytest
 
 from shared.bus.retry import Cause, RetryBudget, Tries, cause
+from shared.bus.watchdog import HandlerStuck
 from shared.errors import Conflict, Failure, Throttled, Unavailable
 
 
@@ -71,3 +72,20 @@ def test_a_failure_may_say_when_to_come_back() -> None:
 
 def test_a_plain_failure_is_given_up() -> None:
     assert _tries(RetryBudget()).after(Failure()) is None
+
+
+def test_invariant_17_the_time_of_the_attempts_themselves_counts() -> None:
+    tries = _tries(RetryBudget(attempts=100, seconds=10, first=1, longest=1))
+    assert [tries.after(Throttled(), took=3.0) for _ in range(3)] == [1.0, 1.0, None]
+
+
+def test_invariant_17_an_outage_s_time_does_not_count() -> None:
+    tries = _tries(RetryBudget(attempts=2, seconds=10, first=1))
+    assert tries.after(Unavailable(), took=3600.0) == 1.0
+    assert tries.after(Throttled(), took=1.0) == 1.0
+
+
+def test_invariant_18_a_handler_that_did_not_return_twice_is_given_up_however_much_time_it_took() -> None:
+    tries = _tries(RetryBudget(first=1))
+    assert tries.after(HandlerStuck(seconds=120), took=130.0) == 1.0
+    assert tries.after(HandlerStuck(seconds=120), took=130.0) is None
