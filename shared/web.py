@@ -233,8 +233,10 @@ class _Sender:
 
 
 def _template(scope: Scope) -> str | None:
-    """The route as it is written in the code; None where nothing matched."""
-    path = getattr(scope.get("route"), "path", None)
+    """The route as it is written in the code; None where nothing matched. FastAPI keeps the prefixes of included
+    routers apart from the route, in a place that only a test promises."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path = getattr(included or scope.get("route"), "path", None)
     return path if isinstance(path, str) else None
 
 

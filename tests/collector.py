@@ -33,14 +33,16 @@ class Collector:
     """Listens on a free port of loopback while the block lasts."""
 
     def __init__(self) -> None:
-        self._requests: list[bytes] = []
+        self.spans: list[Recorded] = []
+        """All that came so far."""
         self.headers: list[dict[str, str]] = []
-        requests, headers = self._requests, self.headers
+        spans, headers = self.spans, self.headers
 
         class Take(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                requests.append(gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body)
+                plain = gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body
+                spans.extend(_spans(ExportTraceServiceRequest.FromString(plain)))
                 headers.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
                 self.send_response(200)
                 self.end_headers()
@@ -58,15 +60,6 @@ class Collector:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-    @property
-    def spans(self) -> list[Recorded]:
-        """All that came so far."""
-        return [span for body in tuple(self._requests) for span in _spans(ExportTraceServiceRequest.FromString(body))]
-
-    def of_trace(self, trace: str) -> list[Recorded]:
-        """Those of one trace."""
-        return [span for span in self.spans if span.trace == trace]
 
 
 def ancestry(span: Recorded, spans: list[Recorded]) -> list[str]:

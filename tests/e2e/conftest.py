@@ -5,12 +5,14 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+import stack.services
 from stack.endpoints import Endpoints
 from stack.fixture import Size, booths, table
 from stack.folder import RunFolder, fresh_test_folder
@@ -18,9 +20,10 @@ from stack.kafka import KafkaCluster, prepared
 from stack.launcher import Launcher
 from stack.product import BOOTHLINE
 from stack.report import Report
-from stack.running import Options, running
+from stack.running import Options, Product, running
 from stack.services import Service
 from stack.settings import ServersUnderTest
+from tests.collector import Collector
 from tests.e2e.world import Appointee, Phones, Registry
 
 LIST = Size(300)
@@ -41,6 +44,8 @@ class System:
     phones: Phones
     kafka: KafkaCluster | None
     """None: the embedded broker."""
+    collector: Collector
+    """Where the services send every span."""
 
     @property
     def kafka_is_embedded(self) -> bool:
@@ -73,8 +78,8 @@ def started(folder: Path) -> Iterator[System]:
     options = Options(
         kafka=kafka.bootstrap if kafka else None, endpoints_file=folder / "endpoints.json", usual_ports=False
     )
-    with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet:
-        context = running(run_folder, options, Report(Console(file=quiet)), BOOTHLINE)
+    with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet, Collector() as collector:
+        context = running(run_folder, options, Report(Console(file=quiet)), traced(BOOTHLINE, collector.url))
         up = runner.run(context.__aenter__())
         try:
             services = {service.name: service for service in up.services}
@@ -83,12 +88,32 @@ def started(folder: Path) -> Iterator[System]:
                 Phones(up.endpoints.services["sandbox"]) as phones,
             ):
                 registry.load(table(booths(LIST)))
-                yield System(up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, kafka)
+                yield System(
+                    up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, kafka, collector
+                )
         finally:
             runner.run(context.__aexit__(None, None, None))
             if kafka:
                 kafka.kill()
             run_folder.close()
+
+
+def traced(product: Product, endpoint: str) -> Product:
+    """The product with services that record every trace and send it to `endpoint`."""
+
+    def system(*arguments: Any, **more: Any) -> stack.services.System:
+        made = product.system(*arguments, **more)
+        return replace(made, services=tuple(_traced(service, endpoint) for service in made.services))
+
+    return replace(product, system=system)
+
+
+def _traced(service: Service, endpoint: str) -> Service:
+    if service.name == "sandbox":
+        return service
+    prefix = service.name.upper()
+    told = {f"{prefix}_OTLP_ENDPOINT": endpoint, f"{prefix}_TRACE_SAMPLE": "1"}
+    return replace(service, environment={**service.environment, **told})
 
 
 def _apache(run_folder: RunFolder) -> KafkaCluster:

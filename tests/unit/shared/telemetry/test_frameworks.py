@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import FastAPI, Form, Request, Response
+from fastapi import APIRouter, FastAPI, Form, Request, Response
 from fastapi.responses import StreamingResponse
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
@@ -117,6 +117,26 @@ async def test_ours_tells_none_and_names_routes(everything: Everything, recorder
     broken = recorder.named("POST /c/{handle}")
     assert broken.attributes is not None
     assert (broken.attributes["error.type"], broken.attributes["http.response.status_code"]) == ("500", 500)
+
+
+async def test_a_route_is_named_with_the_prefixes_of_the_routers_that_include_it(recorder: Recorder) -> None:
+    web, outer, inner = create_web("test", new_registry(), {}, tracing=recorder.tracing), APIRouter(), APIRouter()
+
+    @inner.get("/{appointment_id}")
+    async def one(appointment_id: str) -> None:
+        """Found."""
+
+    outer.include_router(inner, prefix="/appointments")
+    web.include_router(outer, prefix="/v1")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://test") as client:
+        await client.get(f"/v1/appointments/{PHONE}")
+        await client.put(f"/v1/appointments/{PHONE}")
+        await client.get(f"/v1/nowhere/{PHONE}")
+    assert [span.name for span in recorder.spans] == [
+        "GET /v1/appointments/{appointment_id}",
+        "PUT /v1/appointments/{appointment_id}",
+        "GET",
+    ]
 
 
 async def test_a_stream_is_answered_when_it_begins(recorder: Recorder) -> None:
