@@ -112,6 +112,12 @@ def test_no_metric_holds_a_secret(system: System, secrets: Secrets) -> None:
     nothing(secrets, (httpx.get(f"{url}/metrics").text for url in system.endpoints.services.values()))
 
 
+def test_no_span_holds_a_secret(system: System, secrets: Secrets) -> None:
+    spans = list(system.collector.spans)
+    assert {"POST /c/{handle}", "handle update", "deliver sms", "deliver telegram"} <= {span.name for span in spans}
+    nothing(secrets, (span.text for span in spans))
+
+
 def test_valkey_holds_no_secret(system: System, secrets: Secrets) -> None:
     nothing(secrets, dump_of_valkey(system.services["otp"].environment["OTP_VALKEY_URL"]))
 
