@@ -74,7 +74,7 @@ class Relay:
                 while sent := await self._outbox.relay(self._publish, AT_ONCE, self._clock()):
                     self._metrics.published.inc(sent)
             except Failure as failure:
-                log.warning("relay waits", error_code=failure.code)
+                log.warning("relay waits", error_code=failure.code, reason=failure.message)
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 await self.wakeup.wait(POLL_SECONDS)
@@ -93,7 +93,7 @@ class Relay:
                         pass
                 turn += 1
             except Failure as failure:
-                log.warning("watch failed", error_code=failure.code)
+                log.warning("watch failed", error_code=failure.code, reason=failure.message)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def meet_broker(self) -> int:

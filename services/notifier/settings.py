@@ -64,7 +64,7 @@ class Settings(ServiceSettings):
     """Number in E.164, or an alphanumeric header (then two_way is false)."""
     twilio_two_way: bool = False
     """Whether answers to the sender reach us; a text invites one only then."""
-    sms_per_second: int = Field(default=100, ge=1, le=1000)
+    sms_per_second: int = Field(default=100, ge=1, le=10_000)
     """Parts a second, as contracted for the sender."""
     sms_reserved: int = Field(default=20, ge=0)
     """Of these, places that announcements never take."""

@@ -112,11 +112,14 @@ def _web(
     probes: dict[str, Probe] = {
         "database": shop.database.probe,
         "valkey": shop.pacing.probe,
+        "outbox": shop.published,
         "bus": partial(_bus, consumers),
     }
     web = create_web("notifier", shop.registry, probes, tracing=shop.tracing)
     receipts = Receipts(Afterwards(shop.database), shop.clock, metrics, shop.stated)
-    web.include_router(twilio_api.routes(ways.twilio, receipts, conversation))
+    shop.background.spawn(receipts.run(), "receipts")
+    twilio_api.install(web, ways.twilio, receipts)
+    web.include_router(twilio_api.routes(ways.twilio, conversation))
     if settings.operator_key:
         key = settings.operator_key.get_secret_value()
         web.include_router(operator.routes(Outbox(shop.database), shop.stated, key))

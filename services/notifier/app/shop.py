@@ -19,6 +19,7 @@ from shared.phone import Fingerprinter, normalise
 from shared.seal import Sealer
 from shared.telemetry import Tracing, new_registry, open_tracing
 from shared.valkey import open_valkey
+from shared.web import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Shop:
     settings: Settings
     clock: Clock
     bus: Broker
+    published: Probe
+    """For /ready: whether Kafka takes what is published."""
     registry: CollectorRegistry
     tracing: Tracing
     database: Database
@@ -67,6 +70,7 @@ async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecyc
         settings=settings,
         clock=clock,
         bus=bus,
+        published=producer.probe,
         registry=registry,
         tracing=tracing,
         database=database,

@@ -119,6 +119,7 @@ class Twilio:
         self._account = account
         self._write = write
         self._clock = clock
+        self._signed_as = _ports(account.public_url)
         self._headers = {
             "Authorization": aiohttp.encode_basic_auth(account.sid, account.token),
             "Content-Type": "application/x-www-form-urlencoded",
@@ -190,10 +191,10 @@ class Twilio:
 
     def signed(self, path_and_query: str, params: Sequence[tuple[str, str]], signature: str) -> bool:
         """Whether Twilio signed exactly this callback; compared in constant time."""
-        url = self._account.public_url + path_and_query
         given = signature.encode()  # a header may hold anything, and only bytes of any kind can be compared
         token = self._account.token
-        return any(hmac.compare_digest(sign(token, known, params).encode(), given) for known in _ports(url))
+        signed = (sign(token, base + path_and_query, params) for base in self._signed_as)
+        return any(hmac.compare_digest(one.encode(), given) for one in signed)
 
 
 _TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS, connect=CONNECT_SECONDS)

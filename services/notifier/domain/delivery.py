@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
-from services.notifier.domain.message import Message, State
+from services.notifier.domain.message import Message, Standing, State
 from shared.events import (
     Channel,
     DeliveryAccepted,
@@ -49,7 +50,7 @@ class Settlement:
 
 
 def state_event(
-    message: Message,
+    message: Message | Standing,
     version: int,
     at: datetime,
     *,
@@ -111,12 +112,29 @@ class Receipt:
     reason: Reason | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a receipt led to, and the trace of its message."""
+
+    event: DeliveryEvent
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A receipt as it comes in: it names the message that it is about."""
+
+    message_id: UUID
+    receipt: Receipt
+
+
 _RANK = {State.UNKNOWN: 0, State.ACCEPTED: 1, State.FAILED: 2, State.DELIVERED: 3}
-_MEANS = {
+MEANS = {
     ReceiptStatus.SENT: State.ACCEPTED,
     ReceiptStatus.DELIVERED: State.DELIVERED,
     ReceiptStatus.FAILED: State.FAILED,
 }
+"""The state that a receipt speaks of."""
 
 
 def advance(state: State, receipt: Receipt) -> State | None:
@@ -124,10 +142,10 @@ def advance(state: State, receipt: Receipt) -> State | None:
     in any order, so only a higher rank counts. `delivered` wins over everything: the phone has it."""
     if state not in _RANK:
         return None
-    target = _MEANS[receipt.status]
+    target = MEANS[receipt.status]
     return target if _RANK[target] > _RANK[state] else None
 
 
 def best(receipts: list[Receipt]) -> Receipt | None:
     """The receipt that decides among those of one try."""
-    return max(receipts, key=lambda receipt: _RANK[_MEANS[receipt.status]], default=None)
+    return max(receipts, key=lambda receipt: _RANK[MEANS[receipt.status]], default=None)

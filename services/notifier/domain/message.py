@@ -108,6 +108,28 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a message stands, with what a delivery states of it: all that receipts need."""
+
+    id: UUID
+    organisation_id: UUID
+    lane: Lane
+    template: str
+    attempt: int
+    state: State
+    tries: int
+    version: int
+    appointment_id: UUID | None = None
+    cycle: int | None = None
+    challenge_id: UUID | None = None
+    unit_id: UUID | None = None
+    causation_id: UUID | None = None
+    channel: Channel | None = None
+    provider: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A message with everything opened, ready for a channel to render. Never logged, never stored."""
 

@@ -16,9 +16,10 @@ AT_MOST = 256
 class Gather(Generic[T, R]):
     """Callers wait for their own result; nobody waits for a timer, so a lone caller pays no extra latency."""
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, at_most: int = AT_MOST) -> None:
         """`write` returns one result per item, in order. It is bounded by its callers: each has one item in here."""
         self._write = write
+        self._at_most = at_most
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._some = asyncio.Event()
 
@@ -33,28 +34,34 @@ class Gather(Generic[T, R]):
         """Write until cancelled."""
         while True:
             await self._some.wait()
-            batch, self._waiting = self._waiting[:AT_MOST], self._waiting[AT_MOST:]
+            batch, self._waiting = self._waiting[: self._at_most], self._waiting[self._at_most :]
             if not self._waiting:
                 self._some.clear()
-            await self._flush([(item, future) for item, future in batch if not future.cancelled()])
+            await self._flush([(item, future) for item, future in batch if not future.done()])
 
     async def _flush(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
         if not batch:
             return
         try:
             results = await self._write([item for item, _ in batch])
-        except Failure as failure:
-            self._fail(batch, failure)
         except asyncio.CancelledError:
-            self._fail(batch, Unavailable())
+            _fail(batch, Unavailable())
             raise
+        except Failure as failure:
+            _fail(batch, failure)
+        except Exception as error:  # noqa: BLE001 # whatever one item holds, the others are written and the loop lives on
+            if len(batch) == 1:
+                _fail(batch, error)
+                return
+            for alone in batch:
+                await self._flush([alone])
         else:
             for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
                     future.set_result(result)
 
-    @staticmethod
-    def _fail(batch: list[tuple[T, "asyncio.Future[R]"]], failure: Failure) -> None:
-        for _, future in batch:
-            if not future.done():
-                future.set_exception(failure)
+
+def _fail(batch: Sequence[tuple[T, "asyncio.Future[R]"]], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

@@ -1,23 +1,21 @@
 """Receipts: kept, matched with their message, stated when they say something new."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
-from uuid import UUID
 
-from services.notifier.domain.delivery import ReceiptStatus
+from services.notifier.domain.delivery import Stated, Told
+from services.notifier.service.gather import Gather
 from services.notifier.service.metrics import Metrics
 from shared.clock import Clock
-from shared.events import DeliveryEvent, Reason
+from shared.telemetry import link_to
 
 
 class Store(Protocol):
     """What this needs of PostgreSQL."""
 
-    async def receive(
-        self, message_id: UUID, tries: int, status: ReceiptStatus, reason: Reason | None, now: datetime
-    ) -> DeliveryEvent | None:
-        """Keep a receipt and apply it if its try has an outcome."""
+    async def receive(self, told: Sequence[Told], now: datetime) -> list[Stated | None]:
+        """Keep receipts and apply those whose try has an outcome; what each led to."""
 
 
 class Receipts:
@@ -28,12 +26,21 @@ class Receipts:
         self._clock = clock
         self._metrics = metrics
         self._stated = stated
+        self._gather: Gather[Told, Stated | None] = Gather(self._write)
 
-    async def receive(
-        self, provider: str, message_id: UUID, tries: int, status: ReceiptStatus, reason: Reason | None
-    ) -> None:
+    async def receive(self, provider: str, told: Told) -> None:
         """Committed when this returns. Twice, early, late or in another order: the end is the same."""
-        stated = await self._store.receive(message_id, tries, status, reason, self._clock())
-        self._metrics.receipts.labels(provider, status.value if stated else "stale").inc()
+        stated = await self._gather(told)
         if stated is not None:
+            link_to(stated.traceparent)
+        self._metrics.receipts.labels(provider, told.receipt.status.value if stated else "stale").inc()
+
+    async def run(self) -> None:
+        """Write what comes in, until cancelled: receipts that come at one time are one transaction."""
+        await self._gather.run()
+
+    async def _write(self, told: Sequence[Told]) -> Sequence[Stated | None]:
+        stated = await self._store.receive(told, self._clock())
+        if any(stated):
             self._stated()
+        return stated

@@ -1,6 +1,7 @@
 """The ledger: messages from queued to their outcome; every guard against a second send is a WHERE clause here."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -34,33 +35,45 @@ WHERE message.id = new.id AND message.tries = new.tries AND message.state = 'que
 RETURNING message.id
 """
 
-# The outcome of a try. From `unknown` only an acceptance still counts: the lease ran out while the answer was on
-# its way. What nobody needs any more (sealed fields) goes at once.
+# The outcome of a try, and its event where the version is the foreseen one. From `unknown` only an acceptance still
+# counts: the lease ran out while the answer was on its way. What nobody needs any more (sealed fields) goes at once.
 SETTLE = """
-UPDATE message SET
-  state = new.state,
-  version = message.version + new.stated::int,
-  channel = coalesce(new.channel, message.channel),
-  provider = coalesce(new.provider, message.provider),
-  provider_ref = coalesce(new.reference, message.provider_ref),
-  parts = coalesce(new.parts, message.parts),
-  reason = new.reason,
-  tried = CASE WHEN new.falls_back THEN array_append(message.tried, new.channel) ELSE message.tried END,
-  transient = CASE WHEN new.counts THEN message.transient + 1
-                   WHEN new.falls_back THEN 0 ELSE message.transient END,
-  not_before = coalesce(new.not_before, message.not_before),
-  lease_until = NULL,
-  secrets = CASE WHEN new.state IN ('queued', 'unknown') THEN message.secrets END,
-  contact = CASE WHEN new.state IN ('queued', 'unknown') THEN message.contact END,
-  phone = CASE WHEN new.state = 'queued' THEN message.phone END,
-  changed_at = $14
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::int[], $9::text[],
-            $10::bool[], $11::bool[], $12::timestamptz[], $13::text[])
-  AS new (id, tries, state, stated, channel, provider, reference, parts, reason, falls_back, counts, not_before,
-          was)
-WHERE message.id = new.id AND message.tries = new.tries
-  AND (message.state = new.was OR (message.state = 'unknown' AND new.state = 'accepted'))
-RETURNING message.id, message.version
+WITH new AS (
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::int[],
+    $9::text[], $10::bool[], $11::bool[], $12::timestamptz[], $13::text[])
+    AS new (id, tries, state, stated, channel, provider, reference, parts, reason, falls_back, counts, not_before, was)
+), held AS (
+  SELECT id FROM message WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+), settled AS (
+  UPDATE message SET
+    state = new.state,
+    version = message.version + new.stated::int,
+    channel = coalesce(new.channel, message.channel),
+    provider = coalesce(new.provider, message.provider),
+    provider_ref = coalesce(new.reference, message.provider_ref),
+    parts = coalesce(new.parts, message.parts),
+    reason = new.reason,
+    tried = CASE WHEN new.falls_back THEN array_append(message.tried, new.channel) ELSE message.tried END,
+    transient = CASE WHEN new.counts THEN message.transient + 1
+                     WHEN new.falls_back THEN 0 ELSE message.transient END,
+    not_before = coalesce(new.not_before, message.not_before),
+    lease_until = NULL,
+    secrets = CASE WHEN new.state IN ('queued', 'unknown') THEN message.secrets END,
+    contact = CASE WHEN new.state IN ('queued', 'unknown') THEN message.contact END,
+    phone = CASE WHEN new.state = 'queued' THEN message.phone END,
+    changed_at = $14::timestamptz
+  FROM new JOIN held USING (id)
+  WHERE message.id = new.id AND message.tries = new.tries
+    AND (message.state = new.was OR (message.state = 'unknown' AND new.state = 'accepted'))
+  RETURNING message.id, message.version
+), told AS (
+  INSERT INTO outbox (type, body, urgent, traceparent, created_at)
+  SELECT event.type, event.body, event.urgent, event.trace, $14::timestamptz
+  FROM unnest($15::uuid[], $16::int[], $17::text[], $18::text[], $19::bool[], $20::text[])
+    AS event (id, version, type, body, urgent, trace)
+  JOIN settled ON settled.id = event.id AND settled.version = event.version
+)
+SELECT id, version FROM settled
 """
 
 # Locked before the message, in the order of `decide`: of a decision and a requeue at one time, the later sees both.
@@ -115,16 +128,21 @@ class Ledger:
         meanwhile, nothing was written."""
         async with self._database.transaction() as db:
             over = await _over(db, settlements)
-            found = await db.fetch(SETTLE, *_columns(settlements), now)
+            foreseen = [s for s in settlements if s.stated]
+            events = [_event(s, s.message.version + 1, now) for s in foreseen]
+            found = await db.fetch(
+                SETTLE, *_columns(settlements), now, [e.subject for e in events], [e.version for e in events],
+                *outbox.columns(events, [s.message.traceparent for s in foreseen]),
+            )  # fmt: skip
             versions = {row["id"]: row["version"] for row in found}
             written = [s for s in settlements if s.message.id in versions]
-            stated = [s for s in written if s.stated]
-            events = [_event(s, versions[s.message.id], now) for s in stated]
-            await outbox.put(db, events, now, [s.message.traceparent for s in stated])
+            late = [s for s in written if s.stated and versions[s.message.id] != s.message.version + 1]
+            events = [_event(s, versions[s.message.id], now) for s in late]
+            await outbox.put(db, events, now, [s.message.traceparent for s in late])
             for settlement in written:
                 if settlement.suppress:
                     await rows.suppress(db, settlement.message.prints, "provider", now)
-            await apply_parked(db, written, now)
+            await apply_parked(db, [(_sent(s), s.state, versions[s.message.id]) for s in written], now)
             for challenge_id in over:
                 await rows.drop_unsent(db, challenge_id, now)
         return [s.message.id in versions for s in settlements]
@@ -180,3 +198,7 @@ def _columns(settlements: Sequence[Settlement]) -> tuple[list[Any], ...]:
         [s.not_before for s in settlements],
         [s.message.state.value for s in settlements],
     )
+
+
+def _sent(settlement: Settlement) -> Message:
+    return replace(settlement.message, channel=settlement.channel, provider=settlement.provider)

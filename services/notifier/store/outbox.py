@@ -1,8 +1,8 @@
 """The outbox: events that wait for the relay, in the transaction that caused them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.notifier.store.database import Connection, Database
 from shared.events import EVENTS, DeliveryEvent, Event, Lane, Record, encode, topic_of
@@ -37,9 +37,14 @@ async def put(
 ) -> None:
     """Add `events` to the outbox; `traces` are their trace contexts, else the current one."""
     if events:
-        spoken = list(traces) if traces is not None else [current_trace.get()] * len(events)
-        bodies = [event.model_dump_json() for event in events]
-        await db.execute(PUT, [event.type for event in events], bodies, [_urgent(e) for e in events], spoken, now)
+        spoken = traces if traces is not None else [current_trace.get()] * len(events)
+        await db.execute(PUT, *columns(events, spoken), now)
+
+
+def columns(events: Collection[Event], traces: Sequence[str | None]) -> tuple[list[Any], ...]:
+    """Arrays for the columns type, body, urgent, traceparent."""
+    bodies = [event.model_dump_json() for event in events]
+    return [event.type for event in events], bodies, [_urgent(event) for event in events], list(traces)
 
 
 class Publish(Protocol):

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.notifier.api.twilio import EMPTY, routes
+from services.notifier.api.twilio import EMPTY, install, routes
 from services.notifier.app import texts
 from services.notifier.channels.twilio import SIGNATURE, Account, Twilio, sign
 from services.notifier.domain.ports import Silent
@@ -34,6 +34,7 @@ from shared.events import (
     ReplyReceived,
     Result,
 )
+from shared.lifecycle import Tasks
 from shared.phone import Fingerprinter, normalise
 from shared.settings import ORGANISATION
 from shared.web import create_web
@@ -156,9 +157,12 @@ async def world(url: str) -> AsyncIterator[World]:
         account = Account("ACtest", TOKEN, "+15005550006", "http://127.0.0.1:1", PUBLIC, two_way=True)
         twilio = Twilio(session, account, texts().write, e.clock)
         app = create_web("test", CollectorRegistry(), {})
-        app.include_router(routes(twilio, Receipts(e.afterwards, e.clock, e.metrics, e._nothing), conversation))
+        receipts = Receipts(e.afterwards, e.clock, e.metrics, e._nothing)
+        install(app, twilio, receipts)
+        app.include_router(routes(twilio, conversation))
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC) as http:
+        async with Tasks() as tasks, httpx.AsyncClient(transport=transport, base_url=PUBLIC) as http:
+            tasks.spawn(receipts.run(), "receipts")
             yield World(e, conversation, http, ear)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.notifier.domain.delivery import ReceiptStatus, Settlement
+from services.notifier.domain.delivery import Receipt, ReceiptStatus, Settlement, Told
 from services.notifier.domain.failures import Class, SendFailure
 from services.notifier.domain.message import Accepted, Message, Outgoing, State
 from services.notifier.service.sender import LEASE, VISIBLE
@@ -77,7 +77,7 @@ async def test_killed_between_call_and_outcome_it_is_unknown_and_not_sent_again(
 async def test_a_receipt_that_came_before_the_kill_decides_instead_of_a_doubt(notifier_url: str) -> None:
     async with engine(notifier_url) as e:
         message = await stamped(e)
-        await e.afterwards.receive(message.id, 1, ReceiptStatus.DELIVERED, None, e.clock())
+        await e.afterwards.receive([Told(message.id, Receipt(1, ReceiptStatus.DELIVERED))], e.clock())
         assert await e.told(message.id) == []
         e.move(LEASE.total_seconds() + 1)
         await e.afterwards.overdue(10, e.clock())
@@ -299,7 +299,7 @@ async def test_an_announcement_that_stays_unknown_is_sent_once_more_and_only_onc
 async def test_an_announcement_with_a_receipt_is_not_sent_again(notifier_url: str) -> None:
     async with engine(notifier_url) as e:
         message = await doubtful(e)
-        await e.afterwards.receive(message.id, 1, ReceiptStatus.DELIVERED, None, e.clock())
+        await e.afterwards.receive([Told(message.id, Receipt(1, ReceiptStatus.DELIVERED))], e.clock())
         e.move(RECEIPT_WAIT.total_seconds() + 1)
         assert await e.afterwards.again(10, e.clock()) == 0
 

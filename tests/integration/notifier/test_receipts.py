@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.notifier.domain.delivery import ReceiptStatus, Settlement
+from services.notifier.domain.delivery import Receipt, ReceiptStatus, Settlement, Told
 from services.notifier.domain.failures import Class, SendFailure
 from services.notifier.domain.message import Accepted, Outgoing, State
 from services.notifier.service.sender import LEASE
@@ -29,7 +29,7 @@ async def accepted(e: Engine) -> UUID:
 async def receive(e: Engine, message: UUID, *statuses: ReceiptStatus, tries: int = 1) -> None:
     for status in statuses:
         reason = Reason.UNKNOWN_NUMBER if status is FAILED else None
-        await e.afterwards.receive(message, tries, status, reason, e.clock())
+        await e.afterwards.receive([Told(message, Receipt(tries, status, reason))], e.clock())
 
 
 @pytest.mark.parametrize("order", sorted(set(itertools.permutations([SENT, DELIVERED, DELIVERED]))))

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.notifier.domain.delivery import ReceiptStatus
+from services.notifier.domain.delivery import Receipt, ReceiptStatus, Told
 from services.notifier.domain.failures import Class, SendFailure
 from services.notifier.domain.message import Accepted, Outgoing
 from shared.events import Channel, DeliveryFailed, Lane, Reason
@@ -138,7 +138,7 @@ async def test_a_receipt_resolves_an_unknown_message(notifier_url: str) -> None:
     async with engine(notifier_url, channels={Channel.SMS: sms}) as e, e.sender():
         message = await e.request(e.asking.invitation())
         await e.reaches(message, "unknown")
-        await e.afterwards.receive(message, 1, ReceiptStatus.DELIVERED, None, e.clock())
+        await e.afterwards.receive([Told(message, Receipt(1, ReceiptStatus.DELIVERED))], e.clock())
         assert await e.told(message) == ["unknown", "delivered"]
 
 

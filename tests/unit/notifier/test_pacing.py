@@ -25,7 +25,7 @@ class Losing:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             pass
-        return [0, 0]
+        return [0, 0, 1]
 
 
 async def test_who_waits_for_a_place_stops_when_told_even_where_the_client_loses_it() -> None:
