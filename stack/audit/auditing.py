@@ -66,10 +66,12 @@ async def audit(
     *,
     expected: int | None = None,
     expected_dead: frozenset[str] = frozenset(),
+    acts_by_phone: bool = False,
     step: Callable[[str], None] = lambda _: None,
 ) -> Audit:
     """Reconcile an installation at rest; the caller has written down what people did (`Act`), if it knows.
-    `expected`: appointments that were recorded. `step` is told what is being read."""
+    `expected`: appointments that were recorded. `acts_by_phone`: acts are written down under the hash of the phone.
+    `step` is told what is being read."""
     step("PostgreSQL")
     waiting = {**await read_registry(sources.registry, notebook), **await read_notifier(sources.notifier, notebook)}
     step("Valkey")
@@ -81,14 +83,16 @@ async def audit(
         dead = await read_topics(reader, notebook)
         behind = await lag(reader)
     step("stories")
+    notebook.match_arrivals()
+    if acts_by_phone:
+        notebook.match_acts_by_phone()
     return concluded(notebook, Whole(waiting, behind, dead), expected=expected, expected_dead=expected_dead)
 
 
 def concluded(
     notebook: Notebook, found: Whole, *, expected: int | None = None, expected_dead: frozenset[str] = frozenset()
 ) -> Audit:
-    """Judge what is written down."""
-    notebook.match_arrivals()
+    """Judge what is written down and matched."""
     result = Audit(notebook.states(), notebook.counts(), notebook.repeats())
     for story in notebook.stories():
         result.take(story)

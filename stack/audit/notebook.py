@@ -51,9 +51,23 @@ class Notebook:
 
     def match_arrivals(self) -> None:
         """Give every SMS at the carrier the key of its message in the ledger."""
-        self._db.execute("CREATE INDEX letters_message ON letters (message)")
+        self._db.execute("CREATE INDEX IF NOT EXISTS letters_message ON letters (message)")
         self._db.execute(
             "UPDATE arrived SET key = coalesce((SELECT key FROM letters WHERE letters.message = arrived.message), key)"
+        )
+
+    def match_acts_by_phone(self) -> None:
+        """Acts that were written down under a phone get the key of what arrived there: one phone, one appointment.
+        Whoever got something and wrote nothing down has done nothing. Call `match_arrivals` first."""
+        self._db.execute("CREATE INDEX arrived_phone ON arrived (phone)")
+        self._db.execute(
+            "UPDATE acts SET key = coalesce((SELECT key FROM arrived WHERE arrived.phone = acts.phone LIMIT 1), key)"
+        )
+        self._db.execute("CREATE INDEX acts_key ON acts (key)")
+        self._db.execute("CREATE INDEX held_key ON held (key)")
+        self._db.execute(
+            "INSERT INTO acts SELECT DISTINCT a.key, 'recorded', 0, a.phone, 'did nothing' FROM arrived AS a "
+            "JOIN held ON held.key = a.key WHERE NOT EXISTS (SELECT 1 FROM acts WHERE acts.key = a.key)"
         )
 
     def states(self) -> dict[str, int]:

@@ -124,11 +124,13 @@ class Arrived(Row):
 @dataclass(frozen=True, slots=True)
 class Act(Row):
     """What the person did, as the simulation knows it: `ends` is the state that must follow ("" : nobody knows),
-    `asks` how often a code was asked for, `phone` a hash of the only phone that may get anything."""
+    `asks` how often a code was asked for, `phone` a hash of the only phone that may get anything, `how` says it in
+    words."""
 
     ends: str
     asks: int = 0
     phone: str = ""
+    how: str = ""
 
 
 @dataclass(slots=True)

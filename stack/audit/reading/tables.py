@@ -29,16 +29,19 @@ FROM message
 """
 TOLD = "SELECT appointment_id::text, challenge_id::text, state, version FROM invitation"
 
-REGISTRY_WAITING = """
-SELECT count(*) FILTER (WHERE published_at IS NULL) AS "registry outbox",
-  count(*) FILTER (WHERE refused IS NOT NULL) AS "registry outbox, refused" FROM outbox
-"""
+# Partial indexes answer these at any size; what was given up on has none, so only the audit asks for it.
+REGISTRY_WAITING = """SELECT count(*) AS "registry outbox" FROM outbox WHERE published_at IS NULL"""
+REGISTRY_GIVEN_UP = """SELECT count(*) AS "registry outbox, refused" FROM outbox WHERE refused IS NOT NULL"""
 NOTIFIER_WAITING = """
 SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS "notifier outbox",
-  (SELECT count(*) FROM message WHERE state = 'queued') AS "notifier queue",
+  (SELECT count(*) FROM message WHERE state = 'queued' AND lane IN ('urgent', 'bulk')) AS "notifier queue",
   (SELECT count(*) FROM message WHERE state = 'sending') AS "notifier sending",
-  (SELECT count(*) FROM telegram_update WHERE state <> 'done') AS "telegram updates",
-  (SELECT count(*) FROM inbound_sms WHERE state <> 'done') AS "inbound sms"
+  (SELECT count(*) FROM telegram_update WHERE state = 'received') AS "telegram updates",
+  (SELECT count(*) FROM inbound_sms WHERE state = 'received') AS "inbound sms"
+"""
+NOTIFIER_GIVEN_UP = """
+SELECT (SELECT count(*) FROM telegram_update WHERE state = 'dead') AS "telegram updates, given up",
+  (SELECT count(*) FROM inbound_sms WHERE state = 'dead') AS "inbound sms, given up"
 """
 
 
@@ -48,7 +51,7 @@ async def read_registry(url: str, notebook: Notebook) -> Mapping[str, int]:
         await _copy(db, notebook, Held, HELD)
         await _copy(db, notebook, Asked, ASKED)
         await _copy(db, notebook, Shown, SHOWN)
-        return dict(await db.fetchrow(REGISTRY_WAITING))
+        return {**await db.fetchrow(REGISTRY_WAITING), **await db.fetchrow(REGISTRY_GIVEN_UP)}
 
 
 async def read_notifier(url: str, notebook: Notebook) -> Mapping[str, int]:
@@ -56,7 +59,7 @@ async def read_notifier(url: str, notebook: Notebook) -> Mapping[str, int]:
     async with _snapshot(url) as db:
         await _copy(db, notebook, Letter, LETTERS)
         await _copy(db, notebook, Told, TOLD)
-        return dict(await db.fetchrow(NOTIFIER_WAITING))
+        return {**await db.fetchrow(NOTIFIER_WAITING), **await db.fetchrow(NOTIFIER_GIVEN_UP)}
 
 
 async def waiting(registry: str, notifier: str) -> dict[str, int]:
@@ -64,7 +67,7 @@ async def waiting(registry: str, notifier: str) -> dict[str, int]:
     found: dict[str, int] = {}
     for url, statement in ((registry, REGISTRY_WAITING), (notifier, NOTIFIER_WAITING)):
         async with _snapshot(url) as db:
-            found |= dict(await db.fetchrow(statement))
+            found |= {**await db.fetchrow(statement)}
     return found
 
 

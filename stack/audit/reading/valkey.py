@@ -10,6 +10,8 @@ from stack.audit.story import Challenge
 
 _PREFIX = "otp:challenge:"
 _AT_ONCE = 1_000
+_SOON = 3600
+"""Seconds: retries and messages that wait for a limit are due within the hour, invitations end after days."""
 _MOST = 5
 """Messages of one challenge, as otp limits them."""
 _FIELDS = ("appointment", "cycle", "state", "version", "attempt", "renewed", *(f"how:{n + 1}" for n in range(_MOST)))
@@ -28,7 +30,8 @@ async def read_otp(url: str, notebook: Notebook) -> Mapping[str, int]:
 
 async def otp_waiting(client: Any) -> Mapping[str, int]:
     """What otp has not published, has set aside, or has promised to do about a message."""
-    due = await client.zrange("otp:due", 0, -1) if await client.zcard("otp:due") < _AT_ONCE else []
+    seconds, _ = await client.time()
+    due = await client.zrangebyscore("otp:due", "-inf", (seconds + _SOON) * 1000, start=0, num=_AT_ONCE)
     return {
         "otp outbox": int(await client.xlen("otp:outbox")),
         "otp outbox, set aside": int(await client.xlen("otp:outbox.parked")),

@@ -91,7 +91,7 @@ def _as_acted(story: Story, held: Held) -> Iterator[Finding]:
     for act in story.acts:
         if act.ends and act.ends != held.state:
             kind = "lost: answered, still open" if held.state == OPEN else "wrong outcome"
-            yield Finding(kind, story.key, f"acted for {act.ends}, is {held.state}")
+            yield Finding(kind, story.key, f"{act.how or act.ends}, is {held.state}")
 
 
 def open_because(story: Story, challenge: Challenge) -> str | None:

@@ -193,6 +193,7 @@ def written(folder: Path, *stories: Story) -> Notebook:
     for kind, place in PLACES.items():
         for story in stories:
             notebook.add(kind, getattr(story, place))
+    notebook.match_arrivals()
     return notebook
 
 
@@ -211,6 +212,16 @@ def test_arrivals_find_their_appointment_by_the_ledger(tmp_path: Path) -> None:
     story = sound()
     story.arrived = [replace(each, key=each.message) for each in story.arrived]
     assert concluding(tmp_path, Whole(), story).kinds == {}
+
+
+def test_acts_under_a_phone_find_their_appointment_and_everybody_else_has_done_nothing(tmp_path: Path) -> None:
+    acted, silent = sound(), Story("b", held=[Held("b", "recorded", 1, 1, "invite")])
+    acted.acts = [Act("phone", "verified", 0, "phone")]
+    silent.arrived = [Arrived("b", "message-9", 1, "other phone")]
+    with written(tmp_path, acted, silent) as notebook:
+        notebook.match_acts_by_phone()
+        found = {story.key: [(act.ends, act.phone) for act in story.acts] for story in notebook.stories()}
+    assert found == {A: [("verified", "phone")], "b": [("recorded", "other phone")]}
 
 
 def test_a_sound_installation_ends_with_0_and_is_counted(tmp_path: Path) -> None:
