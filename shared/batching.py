@@ -1,7 +1,7 @@
 """Collects calls that come while one batch is under way into the next: one transaction, or one round trip, for many."""
 
 from asyncio import Future, get_running_loop
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 from shared.errors import Unavailable
@@ -20,10 +20,12 @@ class Batcher(Generic[Item, Result]):
     away (Unavailable, OSError), which all of its callers are told. A caller who is cancelled leaves the batch as it
     is: what has begun is finished."""
 
-    def __init__(self, act: Act[Item, Result], *, limit: int) -> None:
-        """`limit`: items of one batch. How many wait is bounded by how many callers there are."""
+    def __init__(self, act: Act[Item, Result], *, limit: int, key: Callable[[Item], Hashable] | None = None) -> None:
+        """`limit`: items of one batch. `key`: of items with one key each goes into a batch of its own, in order. How
+        many wait is bounded by how many callers there are."""
         self._act = act
         self._limit = limit
+        self._key = key
         self._waiting: list[tuple[Item, Future[Result]]] = []
         self._tasks = Tasks()
         self._busy = False
@@ -40,14 +42,29 @@ class Batcher(Generic[Item, Result]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                taken, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-                wanted = [(item, future) for item, future in taken if not future.done()]
-                for (_, future), result in zip(wanted, await self._results([item for item, _ in wanted]), strict=True):
+                taken = self._take()
+                for (_, future), result in zip(taken, await self._results([item for item, _ in taken]), strict=True):
                     _tell(future, result)
         finally:
             self._busy = False
             for _, future in self._waiting:  # only when this task is cancelled: the process ends
                 future.cancel()
+
+    def _take(self) -> list[tuple[Item, Future[Result]]]:
+        taken: list[tuple[Item, Future[Result]]] = []
+        left: list[tuple[Item, Future[Result]]] = []
+        keys: set[Hashable] = set()
+        for number, (item, future) in enumerate(self._waiting):
+            key = self._key(item) if self._key else number
+            if future.done():  # its caller was cancelled
+                continue
+            if key in keys or len(taken) == self._limit:
+                left.append((item, future))
+            else:
+                taken.append((item, future))
+            keys.add(key)
+        self._waiting = left
+        return taken
 
     async def _results(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         if not items:

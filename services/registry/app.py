@@ -86,7 +86,8 @@ class Relaying:
     tracing: Tracing
 
 
-async def _start_relay(life: Lifecycle, connection: Connection, parts: Relaying) -> None:
+async def _start_relay(life: Lifecycle, connection: Connection, parts: Relaying) -> Probe:
+    """For /ready: whether Kafka takes what is published."""
     producer = await life.enter(Producer(connection, tracing=parts.tracing))
     running = Relay(
         OutboxStore(parts.database),
@@ -98,6 +99,7 @@ async def _start_relay(life: Lifecycle, connection: Connection, parts: Relaying)
     )
     life.tasks.spawn(running.run(), "relay")
     life.tasks.spawn(running.watch(), "housekeeping")
+    return producer.probe
 
 
 def _database(settings: Settings) -> AbstractAsyncContextManager[Database]:
@@ -125,8 +127,10 @@ async def serve(settings: Settings, clock: Clock) -> None:
         steps = StepMetrics(registry)
         service = build_service(settings, database, committed, clock, steps.took)
         connection = Connection.of(settings, "registry")
+        probes: dict[str, Probe] = {"database": database.probe}
         if settings.relay:
-            await _start_relay(life, connection, Relaying(database, wakeup, clock, RelayMetrics(registry), tracing))
+            parts = Relaying(database, wakeup, clock, RelayMetrics(registry), tracing)
+            probes["outbox"] = await _start_relay(life, connection, parts)
         consumer = Consumer(
             connection,
             GROUP,
@@ -138,7 +142,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         )
         await life.enter(consumer)
 
-        probes: dict[str, Probe] = {"database": database.probe, "bus": consumer.probe}
+        probes["bus"] = consumer.probe
         web = create_web("registry", registry, probes, body_limits=BODY_LIMITS, tracing=tracing)
         catalogues = load(LOCALE)
         desk = Desk(service.importing, life.tasks)

@@ -16,6 +16,7 @@ from services.registry.domain.records import (
     Channel,
     Contact,
     Delivery,
+    Entry,
     Gender,
     Holder,
     Organisation,
@@ -133,11 +134,20 @@ class Appointments(Protocol):
     async def save(self, appointment: Appointment) -> None:
         """Update the changing parts: state, cycle, version, contact, times, consent."""
 
+    async def save_all(self, appointments: Sequence[Appointment]) -> None:
+        """The same for many."""
+
     async def locked(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
         """The appointment, locked until the transaction ends."""
 
     async def get(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
         """The appointment."""
+
+    async def locked_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
+        """Those of (organisation, appointment) that are there, by id, locked until the transaction ends."""
+
+    async def get_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
+        """Those of (organisation, appointment) that are there, by id."""
 
     async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
         """An appointment that holds a seat of this post."""
@@ -148,21 +158,19 @@ class Appointments(Protocol):
     async def open_challenge(self, appointment: Appointment, challenge_id: UUID) -> None:
         """A cycle begins."""
 
-    async def hear(self, challenge_id: UUID, version: int, heard: Heard, at: datetime) -> bool:
-        """Note what otp states; False when this version was known."""
+    async def hear_all(self, heard: Sequence[tuple[UUID, int, Heard, datetime]]) -> Collection[UUID]:
+        """Note what otp states (challenge, version, state, time), each challenge once; those whose version is new."""
 
     async def challenge_contact(self, challenge_id: UUID) -> UUID | None:
         """Which phone was asked."""
 
     async def note(
-        self,
-        appointment: Appointment,
-        kind: str,
-        at: datetime,
-        details: dict[str, object] | None = None,
-        cycle: int | None = None,
+        self, appointment: Appointment, kind: str, at: datetime, details: dict[str, object] | None = None
     ) -> None:
         """A timeline entry, and a change that open pages hear of."""
+
+    async def note_all(self, entries: Sequence[Entry]) -> None:
+        """The same for many."""
 
     async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
         """What happened, oldest first."""
@@ -173,8 +181,11 @@ class Appointments(Protocol):
     async def announced(self, appointment_id: UUID) -> Sequence[Told]:
         """The messages that announced it, by channel and state."""
 
-    async def state_delivery(self, event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> bool:
-        """Note a message's state; False when this version was known."""
+    async def state_deliveries(
+        self, deliveries: Sequence[tuple[DeliveryEvent, str, str | None, bool]]
+    ) -> Collection[UUID]:
+        """Note the states of messages (event, state, reason, falls back), each message once; those whose version is
+        new."""
 
     async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
         """A change that open pages hear of, without an appointment."""
@@ -215,8 +226,8 @@ class Outbox(Protocol):
     async def add(self, events: Sequence[Event], about: Sequence[UUID] = ()) -> None:
         """Keep `events`; `about`: persons whose sealed fields they hold. A known event id is kept once."""
 
-    async def add_all(self, events: Sequence[tuple[Event, Sequence[UUID]]]) -> None:
-        """The same for many, each with its persons, in one go."""
+    async def add_all(self, events: Sequence[tuple[Event, Sequence[UUID]]], trace: str | None) -> None:
+        """The same for many, each with its persons, in one go; `trace`: the context that they belong to."""
 
     async def forget(self, person_id: UUID) -> None:
         """Delete the events that hold sealed fields of this person."""

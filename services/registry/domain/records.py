@@ -135,6 +135,20 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """Something to be noted in an appointment's timeline, and shown on open pages."""
+
+    appointment: Appointment
+    kind: str
+    at: datetime
+    details: dict[str, object]
+    cycle: int | None
+    """None: the appointment's."""
+    trace: str | None
+    """Trace context of what made it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """The last state of a message."""
 

@@ -1,17 +1,18 @@
 """What otp and notifier state, and what follows: confirmation, announcement, the notice that it was over."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from services.registry.domain.failures import NoSuchAppointment
 from services.registry.domain.ports import Store, Work
-from services.registry.domain.records import Appointment, Channel, Recipient
+from services.registry.domain.records import Appointment, Channel, Entry, Recipient
 from services.registry.domain.statements import Statements
 from services.registry.domain.states import Heard, State, effect
 from services.registry.domain.steps import Step, Took, lane_of
 from services.registry.service.scenes import scene_of
+from shared.batching import Batcher
 from shared.events import (
     ChallengeEvent,
     ChallengeRefused,
@@ -23,6 +24,7 @@ from shared.events import (
     Event,
     Lane,
 )
+from shared.telemetry import current_trace
 
 _MEASURED: dict[type[DeliveryEvent], Step] = {
     DeliveryAccepted: "recorded_to_sent",
@@ -30,102 +32,145 @@ _MEASURED: dict[type[DeliveryEvent], Step] = {
 }
 
 
+AT_ONCE = 200
+"""Events in one transaction, at most; the consumer's lanes bound it further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What otp stated, and when and in which trace it was heard."""
+
+    event: ChallengeEvent
+    heard: Heard
+    now: datetime
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message, and in which trace it was heard."""
+
+    event: DeliveryEvent
+    state: str
+    trace: str | None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed."""
+        return self.event.reason.value if isinstance(self.event, DeliveryFailed) else None
+
+    @property
+    def falls_back(self) -> bool:
+        """The next channel is tried."""
+        return isinstance(self.event, DeliveryFailed) and self.event.falls_back
+
+
 class Outcomes:
-    """Applies events; each may come twice and in any order of cycles."""
+    """Applies events; each may come twice and in any order of cycles. What is heard together shares a transaction."""
 
     def __init__(self, store: Store, statements: Statements, took: Took) -> None:
         """Nothing is opened."""
         self._store = store
         self._statements = statements
         self._took = took
+        self._challenges = Batcher(self._hear_challenges, limit=AT_ONCE, key=lambda told: told.event.key)
+        self._deliveries = Batcher(self._hear_deliveries, limit=AT_ONCE, key=lambda sent: sent.event.key)
 
     async def hear_challenge(self, event: ChallengeEvent, heard: Heard, now: datetime) -> None:
         """Apply what otp states, unless its version is known. A verified appointment is announced in the same
         transaction. Raises NoSuchAppointment: dead letter, since registry itself asked."""
+        await self._challenges(Told(event, heard, now, current_trace.get()))
+
+    async def _hear_challenges(self, told: Sequence[Told]) -> Sequence[Exception | None]:
+        results: list[Exception | None] = []
         async with self._store.transaction() as work:
-            appointment = await work.appointments.locked(event.organisation_id, event.appointment_id)
-            if appointment is None:
-                raise NoSuchAppointment
-            if not await work.appointments.hear(event.subject, event.version, heard, event.at):
-                return
-            await self._apply(work, appointment, event, heard, now)
+            ids = {(each.event.organisation_id, each.event.appointment_id) for each in told}
+            appointments = await work.appointments.locked_all(ids)
+            fresh = await work.appointments.hear_all(
+                [(each.event.subject, each.event.version, each.heard, each.event.at) for each in told]
+            )
+            entries: list[Entry] = []
+            saved: list[Appointment] = []
+            for each in told:
+                appointment = appointments.get(each.event.appointment_id)
+                if appointment is not None and each.event.subject in fresh:
+                    await self._apply(work, appointment, each, saved, entries)
+                results.append(None if appointment else NoSuchAppointment())
+            await work.appointments.save_all(saved)
+            await work.appointments.note_all(entries)
+        for appointment in saved:
+            if appointment.state is State.VERIFIED:
+                lane = lane_of(appointment.mode)
+                self._took("recorded_to_verified", lane, appointment.invited_at, appointment.state_at)
+        return results
 
     async def _apply(
-        self, work: Work, appointment: Appointment, event: ChallengeEvent, heard: Heard, now: datetime
+        self, work: Work, appointment: Appointment, told: Told, saved: list[Appointment], entries: list[Entry]
     ) -> None:
+        event, heard = told.event, told.heard
         result = effect(appointment.state, appointment.cycle, heard, event.cycle)
         if result.becomes is not None:
-            appointment = replace(appointment, state=result.becomes, state_at=event.at, version=appointment.version + 1)
-            if isinstance(event, ChallengeVerified):
-                appointment = replace(
-                    appointment,
-                    verified_at=event.verified_at,
-                    verified_via=event.via.value,
-                    verified_notice=event.notice,
-                    name_consent=event.name_consent,
-                )
-            await work.appointments.save(appointment)
+            appointment = _moved(appointment, result.becomes, event)
+            saved.append(appointment)
         details = _details(event) | ({} if result.becomes or not result.tell_ended else {"too_late": True})
-        await work.appointments.note(appointment, heard.value, event.at, details, event.cycle)
+        entries.append(Entry(appointment, heard.value, event.at, details, event.cycle, told.trace))
         if result.becomes is State.VERIFIED:
-            self._took("recorded_to_verified", lane_of(appointment.mode), appointment.invited_at, event.at)
-            await self._announce(work, appointment, event.subject, now)
+            announced = await self._announce(work, appointment, told)
+            entries += [announced] if announced else []
         if result.tell_ended:
-            await self._tell_ended(work, appointment, event.subject, now)
+            await self._tell_ended(work, appointment, told)
 
-    async def _announce(self, work: Work, appointment: Appointment, challenge_id: UUID, now: datetime) -> None:
+    async def _announce(self, work: Work, appointment: Appointment, told: Told) -> Entry | None:
         if appointment.contact_id is None:
-            return
+            return None
         holder = await work.people.holder(appointment.person_id, appointment.contact_id)
         if holder is None:
-            return
+            return None
         scene = await scene_of(work, appointment)
         audience = await work.people.audience(appointment.unit_id, without=holder.person_id)
         channel = await work.units.nearest_channel(appointment.unit_id)
         recipients: list[Recipient | Channel] = [*audience, *([channel] if channel else [])]
         messages: list[tuple[Event, Sequence[UUID]]] = []
         for to in recipients:
-            message = self._statements.announcement(appointment, scene, holder, to, about=challenge_id, now=now)
+            message = self._statements.announcement(
+                appointment, scene, holder, to, about=told.event.subject, now=told.now
+            )
             persons = [holder.person_id, to.person_id] if isinstance(to, Recipient) else [holder.person_id]
             messages.append((message, persons))
-        await work.outbox.add_all(messages)
-        if audience or channel:
-            told: dict[str, object] = {"members": len(audience), "channel": channel is not None}
-            await work.appointments.note(appointment, "announced", now, told)
+        await work.outbox.add_all(messages, told.trace)
+        if not recipients:
+            return None
+        details: dict[str, object] = {"members": len(audience), "channel": channel is not None}
+        return Entry(appointment, "announced", told.now, details, appointment.cycle, told.trace)
 
-    async def _tell_ended(self, work: Work, appointment: Appointment, challenge_id: UUID, now: datetime) -> None:
+    async def _tell_ended(self, work: Work, appointment: Appointment, told: Told) -> None:
+        challenge_id = told.event.subject
         asked = await work.appointments.challenge_contact(challenge_id)
         recipient = await work.people.recipient(appointment.person_id, asked) if asked else None
         if recipient is None:
             return  # erased: there is nobody left to tell
         scene = await scene_of(work, appointment)
-        message = self._statements.too_late(appointment, challenge_id, scene, recipient, now)
-        await work.outbox.add([message], about=[recipient.person_id])
+        message = self._statements.too_late(appointment, challenge_id, scene, recipient, told.now)
+        await work.outbox.add_all([(message, [recipient.person_id])], told.trace)
 
     async def hear_delivery(self, event: DeliveryEvent, state: str) -> None:
         """Note the state of a message, unless its version is known. Messages to the appointee and to a channel stand
         in the timeline; of announcements to members only counts do."""
+        await self._deliveries(Sent(event, state, current_trace.get()))
+
+    async def _hear_deliveries(self, sent: Sequence[Sent]) -> Sequence[None]:
         async with self._store.transaction() as work:
-            reason = event.reason.value if isinstance(event, DeliveryFailed) else None
-            falls_back = isinstance(event, DeliveryFailed) and event.falls_back
-            if not await work.appointments.state_delivery(event, state, reason, falls_back):
-                return
-            if event.appointment_id is None or (event.lane is Lane.BULK and event.unit_id is None):
-                return
-            appointment = await work.appointments.get(event.organisation_id, event.appointment_id)
-            if appointment is None:
-                return
-            details: dict[str, object] = {
-                "message": str(event.subject),
-                "template": event.template,
-                "channel": event.channel.value,
-                "attempt": event.attempt,
-                "parts": event.parts,
-                "reason": reason,
-                "falls_back": falls_back,
-            }
-            await work.appointments.note(appointment, f"message_{state}", event.at, details, event.cycle)
-        self._measure(appointment, event)
+            fresh = await work.appointments.state_deliveries(
+                [(each.event, each.state, each.reason, each.falls_back) for each in sent]
+            )
+            shown = [each for each in sent if each.event.subject in fresh and _is_shown(each.event)]
+            wanted = {(each.event.organisation_id, each.event.appointment_id) for each in shown}
+            found = await work.appointments.get_all({(one, two) for one, two in wanted if two})
+            noted = [(each, found[one]) for each in shown if (one := each.event.appointment_id) and one in found]
+            await work.appointments.note_all([_entry(each, appointment) for each, appointment in noted])
+        for each, appointment in noted:
+            self._measure(appointment, each.event)
+        return [None] * len(sent)
 
     def _measure(self, appointment: Appointment, event: DeliveryEvent) -> None:
         """The first message of a cycle; later ones are asked for by people, whenever they like."""
@@ -140,3 +185,35 @@ def _details(event: Event) -> dict[str, object]:
     if isinstance(event, ChallengeRefused):
         return {"via": event.via.value}
     return {}
+
+
+def _moved(appointment: Appointment, state: State, event: ChallengeEvent) -> Appointment:
+    moved = replace(appointment, state=state, state_at=event.at, version=appointment.version + 1)
+    if not isinstance(event, ChallengeVerified):
+        return moved
+    return replace(
+        moved,
+        verified_at=event.verified_at,
+        verified_via=event.via.value,
+        verified_notice=event.notice,
+        name_consent=event.name_consent,
+    )
+
+
+def _is_shown(event: DeliveryEvent) -> bool:
+    """A message about an appointment, to its appointee or to a channel."""
+    return event.appointment_id is not None and (event.lane is not Lane.BULK or event.unit_id is not None)
+
+
+def _entry(sent: Sent, appointment: Appointment) -> Entry:
+    event = sent.event
+    details: dict[str, object] = {
+        "message": str(event.subject),
+        "template": event.template,
+        "channel": event.channel.value,
+        "attempt": event.attempt,
+        "parts": event.parts,
+        "reason": sent.reason,
+        "falls_back": sent.falls_back,
+    }
+    return Entry(appointment, f"message_{sent.state}", event.at, details, event.cycle, sent.trace)

@@ -8,18 +8,35 @@ WHERE NOT EXISTS (
 )
 ORDER BY ordinal <> $4, ordinal;
 
--- name: save
+-- name: save_all
 UPDATE appointment SET
-    seat = $2, contact_id = $3, state = $4, state_at = $5, cycle = $6, version = $7, invited_at = $8, not_after = $9,
-    verified_at = $10, verified_via = coalesce($11, verified_via), verified_notice = coalesce($12, verified_notice),
-    name_consent = $13, ended_at = $14, ended_reason = $15
-WHERE id = $1;
+    seat = new.seat, contact_id = new.contact_id, state = new.state, state_at = new.state_at, cycle = new.cycle,
+    version = new.version, invited_at = new.invited_at, not_after = new.not_after, verified_at = new.verified_at,
+    verified_via = coalesce(new.verified_via, appointment.verified_via),
+    verified_notice = coalesce(new.verified_notice, appointment.verified_notice), name_consent = new.name_consent,
+    ended_at = new.ended_at, ended_reason = new.ended_reason
+FROM jsonb_to_recordset($1) AS new (
+    id uuid, seat smallint, contact_id uuid, state text, state_at timestamptz, cycle int, version int,
+    invited_at timestamptz, not_after timestamptz, verified_at timestamptz, verified_via text, verified_notice jsonb,
+    name_consent jsonb, ended_at timestamptz, ended_reason text
+)
+WHERE appointment.id = new.id;
 
 -- name: appointment_locked
 SELECT * FROM appointment WHERE id = $2 AND organisation_id = $1 FOR UPDATE;
 
 -- name: appointment
 SELECT * FROM appointment WHERE id = $2 AND organisation_id = $1;
+
+-- name: appointments_locked
+-- In order, so that two of these never wait for each other.
+SELECT a.* FROM unnest($1::uuid[], $2::uuid[]) AS asked (organisation_id, id)
+JOIN appointment a ON a.id = asked.id AND a.organisation_id = asked.organisation_id
+ORDER BY a.id FOR UPDATE OF a;
+
+-- name: appointments
+SELECT a.* FROM unnest($1::uuid[], $2::uuid[]) AS asked (organisation_id, id)
+JOIN appointment a ON a.id = asked.id AND a.organisation_id = asked.organisation_id;
 
 -- name: seat_holder
 SELECT id FROM appointment WHERE unit_id = $1 AND post = $2 AND state IN ('recorded', 'verified') ORDER BY seat LIMIT 1;
@@ -30,18 +47,27 @@ SELECT * FROM appointment WHERE person_id = $1 ORDER BY id FOR UPDATE;
 -- name: open_challenge
 INSERT INTO challenge (id, organisation_id, appointment_id, cycle, contact_id, at) VALUES ($1, $2, $3, $4, $5, $6);
 
--- name: hear
-UPDATE challenge SET version = $2, state = $3, at = $4 WHERE id = $1 AND version < $2 RETURNING id;
+-- name: hear_all
+UPDATE challenge SET version = heard.version, state = heard.state, at = heard.at
+FROM unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[]) AS heard (id, version, state, at)
+WHERE challenge.id = heard.id AND challenge.version < heard.version RETURNING challenge.id;
 
 -- name: challenge_contact
 SELECT contact_id FROM challenge WHERE id = $1;
 
--- name: note
+-- name: note_all
 -- One round trip for both: a person waits.
-WITH entry AS (
-    INSERT INTO timeline (organisation_id, appointment_id, cycle, kind, at, details) VALUES ($1, $2, $3, $4, $5, $6)
+WITH noted AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1) AS noted (
+        organisation_id uuid, appointment_id uuid, unit_id uuid, cycle int, kind text, at timestamptz, details jsonb,
+        traceparent text
+    )
+), entry AS (
+    INSERT INTO timeline (organisation_id, appointment_id, cycle, kind, at, details)
+    SELECT organisation_id, appointment_id, cycle, kind, at, details FROM noted
 )
-INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at, traceparent) VALUES ($1, $7, $2, $4, $5, $8);
+INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at, traceparent)
+SELECT organisation_id, unit_id, appointment_id, kind, at, traceparent FROM noted;
 
 -- name: change
 INSERT INTO change (organisation_id, unit_id, appointment_id, kind, at) VALUES ($1, $2, $3, $4, $5);
@@ -57,13 +83,19 @@ FROM delivery WHERE appointment_id = $1 AND lane = 'urgent' ORDER BY at;
 SELECT channel, state, count(*) AS messages FROM delivery
 WHERE appointment_id = $1 AND lane = 'bulk' GROUP BY channel, state ORDER BY channel, state;
 
--- name: state_delivery
--- The WHERE makes a version that is known already, or an older one, change nothing: no row comes back.
+-- name: state_deliveries
+-- The WHERE makes a version that is known already, or an older one, change nothing: no row comes back. In order, so that
+-- two of these never wait for each other.
 INSERT INTO delivery (
     message_id, organisation_id, appointment_id, cycle, challenge_id, unit_id, lane, template, channel, provider,
     state, reason, falls_back, attempt, parts, version, at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+SELECT * FROM jsonb_to_recordset($1) AS stated (
+    message_id uuid, organisation_id uuid, appointment_id uuid, cycle int, challenge_id uuid, unit_id uuid, lane text,
+    template text, channel text, provider text, state text, reason text, falls_back boolean, attempt int, parts int,
+    version int, at timestamptz
+)
+ORDER BY message_id
 ON CONFLICT (message_id) DO UPDATE SET
     channel = excluded.channel, provider = excluded.provider, state = excluded.state, reason = excluded.reason,
     falls_back = excluded.falls_back, attempt = excluded.attempt, parts = coalesce(excluded.parts, delivery.parts),

@@ -1,11 +1,11 @@
 """Appointments, seats, challenges, timeline, deliveries, and the changes that open pages hear of."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from services.registry.domain.records import Appointment, Delivery, TimelineEntry, Told
+from services.registry.domain.records import Appointment, Delivery, Entry, TimelineEntry, Told
 from services.registry.domain.states import Heard, State
 from services.registry.store.database import Row, Rows, Taken
 from shared.events import DeliveryEvent, Notice
@@ -35,12 +35,12 @@ class AppointmentRows:
 
     async def save(self, appointment: Appointment) -> None:
         """Update the changing parts: state, cycle, version, contact, times, consent."""
-        a = appointment
-        await self._rows.run(
-            "save", a.id, a.seat, a.contact_id, a.state.value, a.state_at, a.cycle, a.version, a.invited_at,
-            a.not_after, a.verified_at, a.verified_via, _json(a.verified_notice), _json(a.name_consent), a.ended_at,
-            a.ended_reason,
-        )  # fmt: skip
+        await self.save_all([appointment])
+
+    async def save_all(self, appointments: Sequence[Appointment]) -> None:
+        """The same for many."""
+        if appointments:
+            await self._rows.run("save_all", [_saved(each) for each in appointments])
 
     async def locked(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
         """The appointment, locked until the transaction ends."""
@@ -49,6 +49,20 @@ class AppointmentRows:
     async def get(self, organisation_id: UUID, appointment_id: UUID) -> Appointment | None:
         """The appointment."""
         return await self._found("appointment", organisation_id, appointment_id)
+
+    async def locked_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
+        """Those of (organisation, appointment) that are there, by id, locked until the transaction ends."""
+        return await self._found_all("appointments_locked", ids)
+
+    async def get_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
+        """Those of (organisation, appointment) that are there, by id."""
+        return await self._found_all("appointments", ids)
+
+    async def _found_all(self, name: str, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
+        if not ids:
+            return {}
+        organisations, appointments = zip(*ids, strict=True)
+        return {row["id"]: appointment_of(row) for row in await self._rows.all(name, organisations, appointments)}
 
     async def _found(self, name: str, *values: object) -> Appointment | None:
         row = await self._rows.one(name, *values)
@@ -70,9 +84,11 @@ class AppointmentRows:
             "open_challenge", challenge_id, a.organisation_id, a.id, a.cycle, a.contact_id, a.invited_at
         )
 
-    async def hear(self, challenge_id: UUID, version: int, heard: Heard, at: datetime) -> bool:
-        """Note what otp states; False when this version was known."""
-        return await self._rows.one("hear", challenge_id, version, heard.value, at) is not None
+    async def hear_all(self, heard: Sequence[tuple[UUID, int, Heard, datetime]]) -> Collection[UUID]:
+        """Note what otp states (challenge, version, state, time), each challenge once; those whose version is new."""
+        challenges, versions, states, times = zip(*heard, strict=True)
+        rows = await self._rows.all("hear_all", challenges, versions, [state.value for state in states], times)
+        return {row["id"] for row in rows}
 
     async def challenge_contact(self, challenge_id: UUID) -> UUID | None:
         """Which phone was asked."""
@@ -85,14 +101,15 @@ class AppointmentRows:
         kind: str,
         at: datetime,
         details: dict[str, object] | None = None,
-        cycle: int | None = None,
     ) -> None:
         """A timeline entry, and a change that open pages hear of."""
-        a, trace = appointment, current_trace.get()
-        self.changes = True
-        await self._rows.run(
-            "note", a.organisation_id, a.id, cycle or a.cycle, kind, at, details or {}, a.unit_id, trace
-        )
+        await self.note_all([Entry(appointment, kind, at, details or {}, None, current_trace.get())])
+
+    async def note_all(self, entries: Sequence[Entry]) -> None:
+        """The same for many."""
+        if entries:
+            self.changes = True
+            await self._rows.run("note_all", [_noted(entry) for entry in entries])
 
     async def timeline(self, appointment_id: UUID) -> Sequence[TimelineEntry]:
         """What happened, oldest first."""
@@ -107,19 +124,74 @@ class AppointmentRows:
         """The messages that announced it, by channel and state."""
         return [Told(**dict(row)) for row in await self._rows.all("announcement_counts", appointment_id)]
 
-    async def state_delivery(self, event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> bool:
-        """Note a message's state; False when this version was known."""
-        row = await self._rows.one(
-            "state_delivery", event.subject, event.organisation_id, event.appointment_id, event.cycle,
-            event.challenge_id, event.unit_id, event.lane.value, event.template, event.channel.value, event.provider,
-            state, reason, falls_back, event.attempt, event.parts, event.version, event.at,
-        )  # fmt: skip
-        return row is not None
+    async def state_deliveries(
+        self, deliveries: Sequence[tuple[DeliveryEvent, str, str | None, bool]]
+    ) -> Collection[UUID]:
+        """Note the states of messages (event, state, reason, falls back), each message once; those whose version is
+        new."""
+        stated = [_stated(event, state, reason, falls_back) for event, state, reason, falls_back in deliveries]
+        return {row["message_id"] for row in await self._rows.all("state_deliveries", stated)}
 
     async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
         """A change that open pages hear of, without an appointment."""
         self.changes = True
         await self._rows.run("change", organisation_id, unit_id, None, kind, at)
+
+
+def _saved(a: Appointment) -> dict[str, object]:
+    return {
+        "id": a.id,
+        "seat": a.seat,
+        "contact_id": a.contact_id,
+        "state": a.state.value,
+        "state_at": a.state_at,
+        "cycle": a.cycle,
+        "version": a.version,
+        "invited_at": a.invited_at,
+        "not_after": a.not_after,
+        "verified_at": a.verified_at,
+        "verified_via": a.verified_via,
+        "verified_notice": _json(a.verified_notice),
+        "name_consent": _json(a.name_consent),
+        "ended_at": a.ended_at,
+        "ended_reason": a.ended_reason,
+    }
+
+
+def _noted(entry: Entry) -> dict[str, object]:
+    a = entry.appointment
+    return {
+        "organisation_id": a.organisation_id,
+        "appointment_id": a.id,
+        "unit_id": a.unit_id,
+        "cycle": entry.cycle or a.cycle,
+        "kind": entry.kind,
+        "at": entry.at,
+        "details": entry.details,
+        "traceparent": entry.trace,
+    }
+
+
+def _stated(event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> dict[str, object]:
+    return {
+        "message_id": event.subject,
+        "organisation_id": event.organisation_id,
+        "appointment_id": event.appointment_id,
+        "cycle": event.cycle,
+        "challenge_id": event.challenge_id,
+        "unit_id": event.unit_id,
+        "lane": event.lane.value,
+        "template": event.template,
+        "channel": event.channel.value,
+        "provider": event.provider,
+        "state": state,
+        "reason": reason,
+        "falls_back": falls_back,
+        "attempt": event.attempt,
+        "parts": event.parts,
+        "version": event.version,
+        "at": event.at,
+    }
 
 
 def _json(notice: Notice | None) -> dict[str, object] | None:

@@ -20,11 +20,10 @@ class OutboxRows:
 
     async def add(self, events: Sequence[Event], about: Sequence[UUID] = ()) -> None:
         """Keep `events`; `about`: persons whose sealed fields they hold. A known event id is kept once."""
-        await self.add_all([(event, about) for event in events])
+        await self.add_all([(event, about) for event in events], current_trace.get())
 
-    async def add_all(self, events: Sequence[tuple[Event, Sequence[UUID]]]) -> None:
-        """The same for many, each with its persons, in one go."""
-        trace = current_trace.get()
+    async def add_all(self, events: Sequence[tuple[Event, Sequence[UUID]]], trace: str | None) -> None:
+        """The same for many, each with its persons, in one go; `trace`: the context that they belong to."""
         await self._rows.many("add_event", [_values(event, encode(event, trace), about) for event, about in events])
         self.added = self.added or bool(events)
 

@@ -94,3 +94,10 @@ async def test_a_caller_who_goes_away_disturbs_nobody(work: Work) -> None:
         work.go_on.set()
     assert third.result() == 6
     assert work.batches == [[1], [3]]
+
+
+async def test_items_of_one_key_are_done_in_order_and_never_together(work: Work) -> None:
+    double = Batcher(work, limit=10, key=lambda number: number % 10)
+    results = await asyncio.gather(*(double(number) for number in (1, 11, 2, 21, 12)))
+    assert results == [2, 22, 4, 42, 24]
+    assert work.batches == [[1, 2], [11, 12], [21]]
