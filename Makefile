@@ -34,6 +34,15 @@ up: $(READY) ## the same without simulated workers (EMPTY=1: and without the mad
 kafka: $(READY) ## run Apache Kafka on loopback until Ctrl-C: one empty node for KAFKA=host:port (needs Java and Maven)
 	@$(LAUNCH) kafka
 
+.PHONY: chaos
+chaos: $(READY) ## kill everything while people confirm, then audit (APPOINTMENTS=300 SEED=1 KILLS=24 APACHE=1: its nodes as well)
+	@$(LAUNCH) chaos --appointments $(or $(APPOINTMENTS),300) --seed $(or $(SEED),1) --kills $(or $(KILLS),24) \
+		$(if $(APACHE),--apache)
+
+.PHONY: drill
+drill: $(READY) ## import a state, let people answer, audit (SCALE=0.01 ANSWERS=0.25 APACHE=1: needed from 0.1 on)
+	@$(LAUNCH) drill --scale $(or $(SCALE),0.01) --answers $(or $(ANSWERS),0.25) $(if $(APACHE),--apache)
+
 .PHONY: sign-in
 sign-in: $(READY) ## print another one-time link to the portal of what is running
 	@$(PY) -m stack sign-in

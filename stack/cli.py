@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -75,6 +75,51 @@ def kafka() -> int:
 
 
 @app.command
+def chaos(*, appointments: int = 300, seed: int = 1, kills: int = 24, one_in: int = 100, apache: bool = False) -> int:
+    """Kill everything at counted points while people record and confirm, then audit: 0, or 3 when something is found.
+
+    Parameters
+    ----------
+    seed
+        Who dies when; the same seed strikes at the same counts.
+    one_in
+        Of so many calls to the carrier one is refused, one broken, one taken and never answered.
+    apache
+        On three nodes of Apache Kafka, which are killed as well (needs Java and Maven).
+    """
+    from stack.chaos.performance import perform  # noqa: PLC0415  as above
+    from stack.chaos.striking import Scenario  # noqa: PLC0415
+
+    report = Report(Console())
+    scenario = Scenario(appointments, seed, kills, one_in)
+    return until_signal(
+        perform(_folder_of("chaos"), Options(log_level="warning"), scenario, report, apache=apache), report
+    )
+
+
+@app.command
+def drill(*, scale: float = 0.01, answers: float = 0.25, seed: int = 1, apache: bool = False) -> int:
+    """Import a made-up state, let people answer, audit: 0, 3 when something is found, 1 when something grew.
+
+    Parameters
+    ----------
+    scale
+        1 is the whole state: 65,015 booths, 780,180 appointments.
+    answers
+        Share of the people who answer, half by link, half by reply.
+    apache
+        On one node of Apache Kafka (needs Java and Maven): the embedded broker keeps every record in memory.
+    """
+    from stack.drill.drilling import Scenario, perform  # noqa: PLC0415  as above
+
+    report = Report(Console())
+    scenario = Scenario(scale, answers, seed, CHECKOUT / ".run" / "drill")
+    return until_signal(
+        perform(_folder_of("drill"), Options(log_level="warning"), scenario, report, apache=apache), report
+    )
+
+
+@app.command
 def sign_in() -> int:
     """Print another one-time link to the portal of what is running."""
     try:
@@ -115,7 +160,11 @@ def fixture(folder: Path, *, booths: int = 500, seed: int = 1) -> int:
 
 
 def _folder() -> RunFolder:
-    return RunFolder(run_path(CHECKOUT, _RUN, StackSettings().state))
+    return _folder_of(_RUN)()
+
+
+def _folder_of(name: str) -> Callable[[], RunFolder]:
+    return lambda: RunFolder(run_path(CHECKOUT, name, StackSettings().state))
 
 
 def until_signal(work: Coroutine[object, object, int], report: Report) -> int:

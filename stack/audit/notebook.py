@@ -79,11 +79,11 @@ class Notebook:
         return {table: self._one(f"SELECT count(*) FROM {table}") for table in PLACES.values()}  # noqa: S608  ours
 
     def repeats(self) -> dict[str, int]:
-        """How often something came more than once: records of one event, messages beyond the first attempt."""
+        """How often something came more than once: records of one event, attempts that replaced one in doubt."""
         return {
             "records": self._one("SELECT count(*) FROM stated"),
             "events": self._one("SELECT count(DISTINCT event) FROM stated"),
-            "new attempts": self._one("SELECT count(*) FROM letters WHERE attempt > 1"),
+            "new attempts": self._one("SELECT coalesce(sum(hows LIKE '%:again%'), 0) FROM challenges"),
             "sends in doubt": self._one(
                 "SELECT count(DISTINCT subject) FROM stated WHERE type = 'delivery.unknown.v1'"
             ),

@@ -1,6 +1,7 @@
 """Recorder and appointees of a chaos run: whoever is away is tried again, as people do."""
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -56,13 +57,17 @@ async def live(world: World, person: MadeUp, where: Seat, way: Way, step: Callab
     """Recorded, asked, answered; returns what must have come of it."""
     appointment = await patiently(lambda: world.recorder.record(where, person, world.now()))
     step()
-    phone = world.phone(person)
+    with contextlib.suppress(NothingCame):  # the audit says what became of it, and of all others
+        await _answer(world, world.phone(person), way, step)
+    return Act(appointment, way.ends, 0, phone_hash(person.phone), way.value)
+
+
+async def _answer(world: World, phone: Phone, way: Way, step: Callable[[], None]) -> None:
     invitation = await patiently(lambda: phone.sms(contains="/c/"))
     step()
     if way is not Way.SILENT:
         await _ACTS[way](world, phone, invitation)
         step()
-    return Act(appointment, way.ends, 0, phone_hash(person.phone))
 
 
 async def _web(world: World, _: Phone, invitation: Text) -> None:

@@ -21,6 +21,7 @@ from stack.services import Service, System
 
 QUICK = {"OTP_UNKNOWN_WAIT_SECONDS": "5"}
 """A message in doubt is attempted anew after 5 s instead of 45: nobody here is confused by two."""
+_SUPERVISED = 0.2
 
 
 @dataclass(slots=True)
@@ -41,6 +42,8 @@ class Site:
         """`kafka`: the cluster in use, if it is not the embedded broker."""
         self.up = up
         self.kafka = kafka
+        self.restarts = 0
+        """Of services that ended by themselves."""
         self.sources = Sources.of(up.services, up.endpoints.services["sandbox"])
         self.services = {service.name: service for service in up.services}
         self.victims: Mapping[str, Victim] = {victim.name: victim for victim in self._victims()}
@@ -67,6 +70,17 @@ class Site:
     async def start(self, name: str) -> None:
         """Start it again; a service may not be ready yet when this returns."""
         await drive_async(self.victims[name].starting())
+
+    async def supervise(self) -> None:
+        """As every supervisor does: a service that ends by itself (its database was away when it started) is started
+        again. Until cancelled."""
+        while True:
+            for child in [child for child in self._launcher.watched if child.exit_code is not None]:
+                if child.command.name in self.services:
+                    self._launcher.watched.remove(child)
+                    self.restarts += 1
+                    await self.start(child.command.name)
+            await asyncio.sleep(_SUPERVISED)
 
     async def ready(self, *names: str) -> None:
         """Wait until these services are ready."""
@@ -124,7 +138,11 @@ async def site(
         registry = made.services["registry"]
         made.add(Service("relay", (*registry.arguments, "relay"), 0, registry.environment))
         made.sources.write(folder.path / "audit.json")
-        yield made
+        supervisor = asyncio.create_task(made.supervise())  # noqa: TID251  ends in this block
+        try:
+            yield made
+        finally:
+            supervisor.cancel()
 
 
 def _product(settings: Mapping[str, str]) -> Product:

@@ -52,6 +52,11 @@ class Clock:
         self.steps += 1
         self._changed.set()
 
+    def finish(self, count: int) -> None:
+        """Nobody does anything any more: what somebody gave up on counts as done."""
+        self.steps = max(self.steps, count)
+        self._changed.set()
+
     async def until(self, count: int) -> None:
         """Return at the step with this number, before anybody else goes on."""
         while self.steps < count:
@@ -137,9 +142,11 @@ async def _lived(
             async with gate:
                 return await career(step)
 
-        async with asyncio.TaskGroup() as group:
-            lives = [group.create_task(gated(career)) for career in careers]
-            group.create_task(strike(site, planned, clock, lambda count: bar.update(task, kills=count)))
+        async with asyncio.TaskGroup() as striking:
+            striking.create_task(strike(site, planned, clock, lambda count: bar.update(task, kills=count)))
+            async with asyncio.TaskGroup() as living:
+                lives = [living.create_task(gated(career)) for career in careers]
+            clock.finish(steps)
     return [each.result() for each in lives]
 
 

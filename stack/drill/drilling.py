@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from shared.events.catalogue import GROUPS
 from stack.audit import Act, Audit, Notebook, Sources, audit
 from stack.audit.quiet import until_quiet
 from stack.audit.table import tell as tell_audit
+from stack.chaos.performance import cluster
 from stack.demo.http import Api, Refused
 from stack.drill.outside.carrier import CARRIER_FILE
 from stack.drill.outside.people import ACTS_FILE
@@ -34,6 +35,7 @@ from stack.drill.state import POSTS, appointment_files, size_of, unit_files
 from stack.drill.telling import Run, tell
 from stack.fixture import Size
 from stack.folder import RunFolder
+from stack.kafka import KafkaCluster
 from stack.report import Report
 from stack.running import Options, Running, running
 
@@ -193,9 +195,26 @@ async def drill(folder: RunFolder, options: Options, scenario: Scenario, report:
         book.close()
 
 
-async def perform(folder: RunFolder, options: Options, scenario: Scenario, report: Report) -> int:
-    """The whole drill: 0, 3 when the audit found something, 1 when something grew without bound."""
+async def perform(
+    folder: Callable[[], RunFolder], options: Options, scenario: Scenario, report: Report, *, apache: bool
+) -> int:
+    """The whole drill: 0, 3 when the audit found something, 1 when something grew without bound. `apache`: on one node
+    of Apache Kafka, which keeps records on disk; the embedded broker keeps them in memory."""
+    held = folder()
+    try:
+        async with cluster(held, report, nodes=1 if apache else 0) as kafka:
+            on = replace(options, kafka=kafka.bootstrap if kafka else None, usual_ports=False)
+            return await _performed(held, on, scenario, report, kafka)
+    finally:
+        held.close(keep_log=True)
+
+
+async def _performed(
+    folder: RunFolder, options: Options, scenario: Scenario, report: Report, kafka: KafkaCluster | None
+) -> int:
     async with drill(folder, options, scenario, report) as run:
+        if kafka:
+            run.up.launcher.watch_also(kafka.children)
         sampling = asyncio.create_task(run.sampling())  # noqa: TID251  ends in this block
         try:
             await run.up.launcher.while_all_live(run.go())
