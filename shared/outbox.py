@@ -138,7 +138,7 @@ class Relay:
             try:
                 full = await self.step() >= BATCH
             except Unavailable as failure:
-                log.warning("relay waits", error_code=failure.code)
+                log.warning("relay waits", error_code=failure.code, reason=failure.message)
                 await asyncio.sleep(self._pace.pause)
                 continue
             if not full:
@@ -209,7 +209,7 @@ class Relay:
                     await self._outbox.sweep(now)
                     swept = now
             except Unavailable as failure:
-                log.warning("housekeeping waits", error_code=failure.code)
+                log.warning("housekeeping waits", error_code=failure.code, reason=failure.message)
             await asyncio.sleep(self._pace.watch)
 
     async def meet_broker(self) -> int:

@@ -26,7 +26,7 @@ from shared.lifecycle import Lifecycle, Tasks
 from shared.seal import Sealer
 from shared.settings import load
 from shared.telemetry import new_registry, open_tracing
-from shared.web import create_web, serving
+from shared.web import Probe, create_web, serving
 
 BROKER_SECONDS = 15.0
 """Between looks at which broker it is."""
@@ -67,7 +67,8 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
         )
         await life.enter(consumer)
 
-        web = create_web("otp", registry, {"valkey": challenges.ping, "bus": consumer.probe}, tracing=tracing)
+        probes: dict[str, Probe] = {"valkey": challenges.ping, "outbox": producer.probe, "bus": consumer.probe}
+        web = create_web("otp", registry, probes, tracing=tracing)
         assets = Assets(FOLDER / "static")
         pages = Pages(assets.url, https=settings.public_url.startswith("https:"))
         base = str(settings.telegram_link_base).rstrip("/") if settings.telegram_link_base else None
@@ -99,7 +100,7 @@ async def _watch_broker(otp: Otp, connection: Connection, clock: Clock) -> None:
             if stated:
                 logger.warning("broker replaced", stated=stated)
         except Unavailable as error:
-            logger.warning("broker not asked", error_code=error.code)
+            logger.warning("broker not asked", error_code=error.code, reason=error.message)
         await asyncio.sleep(BROKER_SECONDS)
 
 

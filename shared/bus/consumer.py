@@ -22,7 +22,7 @@ from shared.bus.retry import Outages, RetryBudget
 from shared.bus.trying import Policy
 from shared.bus.watch import Watch, measure_lag
 from shared.bus.watchdog import Watchdog
-from shared.bus.wire import Broker, BusUnavailable, Member, Place
+from shared.bus.wire import AccessRefused, Broker, BusUnavailable, Member, Place
 from shared.clock import Clock
 from shared.events import Topic, topics_of
 from shared.lifecycle import Tasks
@@ -121,7 +121,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         )
         self._loops: list[asyncio.Task[None]] = []
         self._stopping = False
-        self._away = False
+        self._away: BusUnavailable | None = None
         self._polled = time()
         self._watch = Watch(
             group,
@@ -175,9 +175,10 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
     def health(self) -> Health:
         """What /ready says about this consumer."""
         now, owned = self._time(), self._owned.assignment
-        away = self._away or now - self._polled > _SILENT_SECONDS
+        away = self._away is not None or now - self._polled > _SILENT_SECONDS
         problem = diagnose(self._handling, self._watch.broken, now, away=away, settled=self._owned.settled.is_set())
-        return Health.of(self._group, problem, owned, self._handling, now)
+        refused = self._away.message if isinstance(self._away, AccessRefused) else None
+        return Health.of(self._group, problem, owned, self._handling, now, refused=refused)
 
     async def probe(self) -> str | None:
         """For `/ready`: nothing, or what is waited for. Raises NotHearing."""
@@ -190,12 +191,14 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             member = self._owned.member = self._broker.member(self._group, self._topics)
             try:
                 await member.start(self._owned)
-                self._away = False
+                self._away = None
                 while not self._stopping:
                     await self._poll(member)
-            except BusUnavailable:
-                self._away = True
-                log.warning("broker away, joining again", group=self._group)
+            except BusUnavailable as failure:
+                self._away = failure
+                log.warning(
+                    "broker away, joining again", group=self._group, error_code=failure.code, reason=failure.message
+                )
                 await self._owned.revoked()
                 await member.stop()
                 await asyncio.sleep(_REJOIN_SECONDS)

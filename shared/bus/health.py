@@ -39,10 +39,19 @@ class Health:
     """Code of the failure, or class name of the error, that the longest of them met last."""
     waiting_since: datetime | None = None
     waiting_seconds: float = 0.0
+    refused: str | None = None
+    """Why Kafka does not let this service do its work."""
 
     @classmethod
     def of(
-        cls, group: str, problem: Problem | None, owned: Assignment | None, handling: Handling, now: float
+        cls,
+        group: str,
+        problem: Problem | None,
+        owned: Assignment | None,
+        handling: Handling,
+        now: float,
+        *,
+        refused: str | None = None,
     ) -> "Health":
         """From the parts of a consumer."""
         waits = handling.burial.unwritten or handling.outages
@@ -57,6 +66,7 @@ class Health:
             waiting_for=oldest.dependency if oldest else None,
             waiting_since=oldest.since if oldest else None,
             waiting_seconds=now - oldest.began if oldest else 0.0,
+            refused=refused,
         )
 
     @property
@@ -67,6 +77,8 @@ class Health:
 
     def said(self) -> str:
         """The problem, what is waited for and since when."""
+        if self.problem == "broker" and self.refused:
+            return f"broker. {self.refused}"
         since = f" since {self.waiting_since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if self.waiting_since else ""
         return f"{self.problem}, {self.waiting} wait for {self.waiting_for}{since}" if since else str(self.problem)
 

@@ -1,8 +1,9 @@
 """Publishing: everything acknowledged, or a failure that says "unknown"."""
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,7 @@ from typing import Self
 import structlog
 
 from shared.bus.connection import record_limit
-from shared.bus.wire import Broker, BusUnavailable, Outgoing, Publisher, Unpublishable
+from shared.bus.wire import AccessRefused, Broker, BusUnavailable, Outgoing, Publisher, TopicForbidden, Unpublishable
 from shared.events import Record
 from shared.telemetry import UNTRACED, Tracing
 
@@ -32,6 +33,7 @@ class Producer(AbstractAsyncContextManager["Producer"]):
         self._publisher: Publisher | None = None
         self._connecting = asyncio.Lock()
         self._room = asyncio.Semaphore(_CALLS)
+        self._refused: BusUnavailable | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,12 +59,31 @@ class Producer(AbstractAsyncContextManager["Producer"]):
         remaining = iter(records)
         async with self._room:
             while batch := list(itertools.islice(remaining, _AT_ONCE)):
-                publisher = await self._connected()
-                try:
-                    await publisher.send(batch)
-                finally:
-                    if publisher.broken:
-                        await self._discard(publisher)
+                with self._noting_refusals():
+                    await self._send(batch)
+
+    async def probe(self) -> None:
+        """For `/ready`: raises AccessRefused or TopicForbidden when the last record was not taken for such a reason,
+        which somebody has to put right; a broker that is away is told by those who listen."""
+        if self._refused is not None:
+            raise self._refused
+
+    async def _send(self, batch: Sequence[Outgoing]) -> None:
+        publisher = await self._connected()
+        try:
+            await publisher.send(batch)
+        finally:
+            if publisher.broken:
+                await self._discard(publisher)
+
+    @contextlib.contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (AccessRefused, TopicForbidden) as refused:
+            self._refused = refused
+            raise
+        self._refused = None
 
     async def _connected(self) -> Publisher:
         async with self._connecting:

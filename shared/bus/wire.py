@@ -73,6 +73,14 @@ class TopicForbidden(BusUnavailable):
     code = "topic_forbidden"
 
 
+class AccessRefused(BusUnavailable):
+    """Kafka does not let this service do its work: {cause}."""
+
+    # An operator puts that right (password, certificate, ACL); until then all waits as for a broker that is away.
+    code = "bus_access_refused"
+    exit_code = EX_CONFIG
+
+
 class Stalled(Failure):
     """Group {group} has not polled for {seconds} seconds although everything it waits for has a time-out."""
 

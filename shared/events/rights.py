@@ -8,7 +8,7 @@ from typing import Literal
 from shared.events.catalogue import CONTRACT, GROUPS, TOPICS, Service
 
 Principal = Service | Literal["topics"]
-Operation = Literal["Read", "Write", "Describe", "DescribeConfigs", "Create"]
+Operation = Literal["Read", "Write", "Describe", "DescribeConfigs", "AlterConfigs", "Create"]
 
 PRINCIPALS: tuple[Principal, ...] = ("registry", "otp", "notifier", "console", "topics")
 """One for each service, and one for the command that makes the topics. User names in Kafka."""
@@ -62,7 +62,7 @@ def _topics() -> Iterator[Right]:
     """`python -m shared.bus topics`."""
     for topic in TOPICS:
         for name in (topic.name, topic.dead.name):
-            for operation in ("Create", "Describe", "DescribeConfigs"):
+            for operation in ("Create", "Describe", "DescribeConfigs", "AlterConfigs"):
                 yield Right("topics", "topic", name, operation)
 
 

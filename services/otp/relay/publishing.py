@@ -84,7 +84,7 @@ class Relay:
                 self._waiting = False
                 pause = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)]
                 self._failures += 1
-                log.warning("relay waits", error_code=error.code, seconds=pause)
+                log.warning("relay waits", error_code=error.code, reason=error.message, seconds=pause)
                 await asyncio.sleep(pause)
 
     async def _relay(self) -> None:

@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from shared.bus.connection import DEAD_HEADROOM_BYTES, MAX_POLL_SECONDS, MAX_RECORD_BYTES, Connection
-from shared.bus.wire import BusUnavailable, Place, Received
+from shared.bus.kafka.diagnosis import unavailable
+from shared.bus.wire import Place, Received
 
 _CLOSE_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
@@ -70,7 +71,7 @@ async def admin(connection: Connection) -> AsyncIterator[Any]:
             await client.start()
         yield client
     except (KafkaError, OSError) as error:
-        raise BusUnavailable from error
+        raise await unavailable(connection, error) from error
     finally:
         await closed(client.close())
 

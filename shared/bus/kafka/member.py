@@ -10,7 +10,17 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, Re
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import close_consumer, compiled_records, consumer_settings, received
-from shared.bus.wire import BusUnavailable, Listener, MembershipLost, Misconfigured, Place, Received, TopicUnfit
+from shared.bus.kafka.diagnosis import unavailable
+from shared.bus.wire import (
+    AccessRefused,
+    BusUnavailable,
+    Listener,
+    MembershipLost,
+    Misconfigured,
+    Place,
+    Received,
+    TopicUnfit,
+)
 from shared.events import Topic
 
 _COMMIT_SECONDS = 5.0
@@ -40,7 +50,7 @@ class KafkaMember:
                 await self._check_topics()
         except (KafkaError, OSError) as error:
             await self.stop()
-            raise BusUnavailable from error
+            raise await unavailable(self._connection, error) from error
         except BaseException:
             await self.stop()
             raise
@@ -52,6 +62,8 @@ class KafkaMember:
         known = await self._consumer._client.fetch_all_metadata()  # noqa: SLF001 # nothing public asks without waiting
         for topic in self._topics:
             partitions = known.partitions_for_topic(topic.name)
+            if not partitions and (user := self._connection.access.username):
+                raise AccessRefused(cause=f"topic {topic.name} is missing, or user {user} may not read it")
             if not partitions:
                 raise TopicUnfit(topic=topic.name, problem="missing")
             if len(partitions) != topic.partitions:
@@ -76,7 +88,7 @@ class KafkaMember:
             async with asyncio.timeout(self._connection.timing.stuck):
                 records = await consumer.getmany(*filtered, **options)
         except (KafkaError, TimeoutError) as error:
-            raise BusUnavailable from error
+            raise await unavailable(self._connection, error) from error
         self._check_heard(consumer)
         return records
 
@@ -111,7 +123,7 @@ class KafkaMember:
                 raise BusUnavailable from error
             raise MembershipLost from error
         except (KafkaError, TimeoutError) as error:
-            raise BusUnavailable from error
+            raise await unavailable(self._connection, error) from error
 
     async def stop(self) -> None:
         """Leave the group. With a dead broker aiokafka's stop cancels itself or hangs: both end here."""

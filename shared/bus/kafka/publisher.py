@@ -15,6 +15,7 @@ from aiokafka.errors import (
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import closed, producer_settings
+from shared.bus.kafka.diagnosis import unavailable
 from shared.bus.wire import BusUnavailable, Outgoing, TopicForbidden, Unpublishable
 from shared.errors import Failure
 
@@ -40,7 +41,7 @@ class KafkaPublisher:
                 await self._producer.start()
         except (KafkaError, OSError) as error:
             await self.stop()
-            raise BusUnavailable from error
+            raise await unavailable(self._connection, error) from error
 
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Send all, then wait for all acknowledgements. After a doubt this publisher is not used again, so that what

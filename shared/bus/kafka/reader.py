@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import admin, close_consumer, consumer_settings, received
+from shared.bus.kafka.diagnosis import unavailable
 from shared.bus.reader import Lag
 from shared.bus.wire import BusUnavailable, Place, Received
 from shared.events import Topic
@@ -108,7 +109,7 @@ class KafkaReader:
             client.assign([TopicPartition(*place) for place in places])
             yield client
         except (KafkaError, TimeoutError, OSError) as error:
-            raise BusUnavailable from error
+            raise await unavailable(self._connection, error) from error
         finally:
             await close_consumer(client)
 
@@ -154,6 +155,9 @@ async def _ends(client: Any) -> dict[Place, int]:
     it brought besides stays in the client's buffer."""
     async with asyncio.timeout(_ANSWER_SECONDS):
         while any(client.highwater(tp) is None for tp in client.assignment()):
+            cluster, wanted = client._client.cluster, {tp.topic for tp in client.assignment()}  # noqa: SLF001
+            if forbidden := cluster.unauthorized_topics & wanted:  # their fetches are never sent
+                raise TopicAuthorizationFailedError(forbidden)
             await client.getmany(_NOWHERE, timeout_ms=_FETCH_WAIT_MS)
     return {Place(*tp): client.highwater(tp) for tp in client.assignment()}
 
