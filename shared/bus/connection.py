@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from shared.bus.access import OPEN, Access
 from shared.bus.reader import Reader
 from shared.bus.wire import Member, Misconfigured, Publisher
-from shared.events import Topic
+from shared.events import Topic, catalogue
 from shared.settings import KafkaSettings
 
-MAX_RECORD_BYTES = 1_048_588
-"""Kafka's default for max.message.bytes."""
-DEAD_HEADROOM_BYTES = 65_536
-"""A dead letter is its record plus our headers: dead letter topics accept that much more."""
+MAX_RECORD_BYTES = catalogue.MAX_RECORD_BYTES
+DEAD_HEADROOM_BYTES = catalogue.DEAD_HEADROOM_BYTES
 
 
 def record_limit(topic: str) -> int:

@@ -10,6 +10,17 @@ from shared.events.envelope import Event
 Service = Literal["registry", "otp", "notifier", "console"]
 
 DAY_MS = 24 * 60 * 60 * 1000
+MAX_RECORD_BYTES = 1_048_588
+"""Kafka's default for max.message.bytes."""
+DEAD_HEADROOM_BYTES = 65_536
+"""A dead letter is its record plus our headers: dead letter topics accept that much more."""
+REPLICAS = 3
+"""Copies of every record in production, where a process kill loses nothing but a machine's end loses its copy."""
+
+
+def in_sync_replicas(replicas: int) -> int:
+    """Copies that must be written before a producer is told so: all but one, so that one broker may be away."""
+    return max(1, replicas - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +34,24 @@ class Topic:
     partitions: int = 12
     urgent: bool = False
     """Producers do not linger: a person waits."""
+    cleanup: Literal["delete", "compact"] = "delete"
+    max_bytes: int = MAX_RECORD_BYTES
+    """Of one record."""
 
     @property
     def dead(self) -> "Topic":
         """Where records go that cannot be handled."""
-        return Topic(f"{self.name}.dead", self.owner, retention_days=30, partitions=1)
+        limit = self.max_bytes + DEAD_HEADROOM_BYTES
+        return Topic(f"{self.name}.dead", self.owner, retention_days=30, partitions=1, max_bytes=limit)
+
+    @property
+    def configs(self) -> dict[str, str]:
+        """Its settings by Kafka's names, but for the copies."""
+        return {
+            "cleanup.policy": self.cleanup,
+            "retention.ms": str(self.retention_days * DAY_MS),
+            "max.message.bytes": str(self.max_bytes),
+        }
 
 
 APPOINTMENTS = Topic("registry.appointments", "registry", urgent=True)

@@ -1,43 +1,75 @@
-"""Topics: created as the contract says, checked where they exist already."""
+"""Topics: made as the contract says, compared with it where they exist already."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.bus.connection import DEAD_HEADROOM_BYTES, MAX_RECORD_BYTES, Connection
-from shared.bus.dead import SUFFIX
+from shared.bus.connection import Connection
 from shared.bus.kafka.clients import admin
+from shared.bus.kafka.fitness import Difference, Found, configs_of, differences
+from shared.bus.kafka.incremental import set_configs
 from shared.bus.wire import BusUnavailable, TopicUnfit
 from shared.events import TOPICS, Topic
-from shared.events.catalogue import DAY_MS
+from shared.events.catalogue import REPLICAS
 
 ALL_TOPICS = (*TOPICS, *(topic.dead for topic in TOPICS))
 _EXISTS = 36
 _READY_SECONDS = 20.0
 _AGAIN_SECONDS = 0.1
-_REPLICAS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done, and what is still not as the contract says."""
+
+    made: Sequence[str]
+    changed: Sequence[Difference]
+    left: Sequence[Difference]
+
+
+async def apply_topics(
+    connection: Connection, topics: Sequence[Topic] = ALL_TOPICS, replicas: int | None = None
+) -> Applied:
+    """Make what is missing, set settings right, and wait until every partition has a leader. May be run by several at
+    once and again. `replicas`: None is the contract's, or one per broker where there are fewer. Raises BusUnavailable,
+    TopicUnfit (what the cluster refused)."""
+    async with admin(connection) as client:
+        copies = replicas or await _copies(client)
+        known = {topic["topic"] for topic in await client.describe_topics()}
+        missing = [topic for topic in topics if topic.name not in known]
+        if missing:
+            await _create(client, missing, copies)
+        await _settled(client, topics)
+        wrong = await _compared(client, connection, topics, copies)
+        changed = [difference for difference in wrong if difference.change]
+        if changed:
+            await _change(client, changed)
+            wrong = await _heard_of(client, connection, topics, copies)
+        return Applied([topic.name for topic in missing], changed, wrong)
+
+
+async def check_topics(
+    connection: Connection, topics: Sequence[Topic] = ALL_TOPICS, replicas: int | None = None
+) -> list[Difference]:
+    """As `apply_topics`, changing nothing. Raises BusUnavailable."""
+    async with admin(connection) as client:
+        return await _compared(client, connection, topics, replicas or await _copies(client))
 
 
 async def ensure_topics(
     connection: Connection, topics: Sequence[Topic] = ALL_TOPICS, replicas: int | None = None
 ) -> list[str]:
-    """Create what is missing and return its names; wait until every partition has a leader. May be run by several at
-    once. `replicas`: None is three, or one per broker where there are fewer (the broker's own default, -1, needs
-    CreateTopics v4; aiokafka speaks v3). Raises BusUnavailable, TopicUnfit (also where an existing topic has other
-    partitions or retention)."""
-    async with admin(connection) as client:
-        known = {topic["topic"] for topic in await client.describe_topics()}
-        missing = [topic for topic in topics if topic.name not in known]
-        if missing:
-            brokers = len((await client.describe_cluster())["brokers"])
-            await _create(client, missing, replicas or min(_REPLICAS, brokers))
-        await _settled(client, topics)
-        if not connection.ephemeral:
-            await _check_retention(client, topics)
-        return [topic.name for topic in missing]
+    """As `apply_topics`; the names of the new ones. Raises BusUnavailable, TopicUnfit (also for what only a person
+    may set right)."""
+    applied = await apply_topics(connection, topics, replicas)
+    for difference in applied.left:
+        if not difference.harmless:
+            raise TopicUnfit(topic=difference.topic, problem=difference.problem)
+    return [*applied.made]
 
 
 async def delete_topics(connection: Connection, topics: Sequence[Topic] = ALL_TOPICS) -> None:
@@ -61,16 +93,14 @@ async def cluster_id(connection: Connection) -> str:
         return str((await client.describe_cluster())["cluster_id"])
 
 
-def configs_of(topic: Topic) -> dict[str, str]:
-    """Settings of a topic. A dead letter is bigger than its record by our headers."""
-    configs = {"retention.ms": str(topic.retention_days * DAY_MS), "cleanup.policy": "delete"}
-    if topic.name.endswith(SUFFIX):
-        configs["max.message.bytes"] = str(MAX_RECORD_BYTES + DEAD_HEADROOM_BYTES)
-    return configs
+async def _copies(client: Any) -> int:
+    return min(REPLICAS, len((await client.describe_cluster())["brokers"]))
 
 
 async def _create(client: Any, missing: Sequence[Topic], replicas: int) -> None:
-    new = [NewTopic(topic.name, topic.partitions, replicas, topic_configs=configs_of(topic)) for topic in missing]
+    new = [
+        NewTopic(topic.name, topic.partitions, replicas, topic_configs=configs_of(topic, replicas)) for topic in missing
+    ]
     answer = await client.create_topics(new)
     for name, code, *detail in answer.topic_errors:
         if code not in {0, _EXISTS}:
@@ -85,24 +115,62 @@ async def _settled(client: Any, topics: Sequence[Topic]) -> None:
             while True:
                 found = {topic["topic"]: topic for topic in await client.describe_topics(names)}
                 if all(_led(found.get(name)) for name in names):
-                    break
+                    return
                 await asyncio.sleep(_AGAIN_SECONDS)
     except TimeoutError as error:
         raise BusUnavailable from error
-    for topic in topics:
-        if (count := len(found[topic.name]["partitions"])) != topic.partitions:
-            raise TopicUnfit(topic=topic.name, problem=f"{count} partitions instead of {topic.partitions}")
 
 
 def _led(topic: dict[str, Any] | None) -> bool:
     return topic is not None and topic["error_code"] == 0 and all(p["leader"] >= 0 for p in topic["partitions"])
 
 
-async def _check_retention(client: Any, topics: Sequence[Topic]) -> None:
-    wanted = {topic.name: str(topic.retention_days * DAY_MS) for topic in topics}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in wanted]
-    for answer in await client.describe_configs(resources):
-        for _, _, _, name, entries in answer.resources:
-            found = {entry[0]: entry[1] for entry in entries}.get("retention.ms")
-            if found != wanted[name]:
-                raise TopicUnfit(topic=name, problem=f"retention.ms is {found} instead of {wanted[name]}")
+async def _compared(client: Any, connection: Connection, topics: Sequence[Topic], replicas: int) -> list[Difference]:
+    """The embedded broker keeps neither settings nor copies: there is nothing to compare."""
+    wanted = {topic.name for topic in topics}
+    known = [topic for topic in await client.describe_topics() if topic["topic"] in wanted]
+    durable = not connection.ephemeral
+    configs = await _configs(client, [topic["topic"] for topic in known]) if durable else {}
+    found = {
+        topic["topic"]: Found(
+            len(topic["partitions"]),
+            min((len(partition["replicas"]) for partition in topic["partitions"]), default=0),
+            configs.get(topic["topic"], {}),
+        )
+        for topic in known
+    }
+    return [*differences(topics, replicas, found, configs=durable)]
+
+
+async def _configs(client: Any, names: Sequence[str]) -> dict[str, Mapping[str, str | None]]:
+    if not names:
+        return {}
+    answers = await client.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    return {
+        name: {entry[0]: entry[1] for entry in entries}
+        for answer in answers
+        for _, _, _, name, entries in answer.resources
+    }
+
+
+async def _heard_of(client: Any, connection: Connection, topics: Sequence[Topic], replicas: int) -> list[Difference]:
+    """What is left, once the node that answers us has heard of the changes."""
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            while True:
+                left = await _compared(client, connection, topics, replicas)
+                if not any(difference.change for difference in left):
+                    return left
+                await asyncio.sleep(_AGAIN_SECONDS)
+    except TimeoutError as error:
+        raise BusUnavailable from error
+
+
+async def _change(client: Any, changes: Sequence[Difference]) -> None:
+    wanted: dict[str, dict[str, str]] = {}
+    for difference in changes:
+        if difference.change:
+            name, value = difference.change
+            wanted.setdefault(difference.topic, {})[name] = value
+    for topic, problem in (await set_configs(client, wanted)).items():
+        raise TopicUnfit(topic=topic, problem=problem)

@@ -8,7 +8,8 @@ from shared.bus import Connection, Consumer, MemoryBroker, Misconfigured
 from shared.bus.connection import DURABLE, EMBEDDED, Timing, check
 from shared.bus.kafka import member
 from shared.bus.kafka.clients import compiled_records, consumer_settings, producer_settings
-from shared.bus.kafka.topics import ALL_TOPICS, configs_of
+from shared.bus.kafka.fitness import configs_of
+from shared.bus.kafka.topics import ALL_TOPICS
 from shared.events import PEOPLE, PersonErased
 from tests.contract.bus.scenery import Heard, clock
 
@@ -82,7 +83,7 @@ def test_invariant_25_the_compiled_record_parser_is_needed(monkeypatch: pytest.M
 def test_every_topic_of_the_contract_has_a_dead_letter_topic_kept_30_days_that_takes_bigger_records() -> None:
     assert len(ALL_TOPICS) == len({topic.name for topic in ALL_TOPICS})
     for topic in ALL_TOPICS:
-        configs = configs_of(topic)
+        configs = configs_of(topic, 3)
         assert configs["cleanup.policy"] == "delete"
         if topic.name.endswith(".dead"):
             assert configs["retention.ms"] == str(30 * 24 * 3600 * 1000)
