@@ -49,9 +49,9 @@ class Audit:
         if len(self.findings) < SHOWN:
             self.findings.append(finding)
 
-    def take(self, story: Story) -> None:
+    def take(self, story: Story, *, complete: bool) -> None:
         """Judge one story."""
-        for finding in judge(story):
+        for finding in judge(story, complete=complete):
             self.note(finding)
         held = story.appointment
         if held and held.state == OPEN:
@@ -67,11 +67,12 @@ async def audit(
     expected: int | None = None,
     expected_dead: frozenset[str] = frozenset(),
     acts_by_phone: bool = False,
+    complete: bool = True,
     step: Callable[[str], None] = lambda _: None,
 ) -> Audit:
     """Reconcile an installation at rest; the caller has written down what people did (`Act`), if it knows.
     `expected`: appointments that were recorded. `acts_by_phone`: acts are written down under the hash of the phone.
-    `step` is told what is being read."""
+    Not `complete`: the broker came back empty. `step` is told what is being read."""
     step("PostgreSQL")
     waiting = {**await read_registry(sources.registry, notebook), **await read_notifier(sources.notifier, notebook)}
     step("Valkey")
@@ -86,16 +87,23 @@ async def audit(
     notebook.match_arrivals()
     if acts_by_phone:
         notebook.match_acts_by_phone()
-    return concluded(notebook, Whole(waiting, behind, dead), expected=expected, expected_dead=expected_dead)
+    return concluded(
+        notebook, Whole(waiting, behind, dead), expected=expected, expected_dead=expected_dead, complete=complete
+    )
 
 
 def concluded(
-    notebook: Notebook, found: Whole, *, expected: int | None = None, expected_dead: frozenset[str] = frozenset()
+    notebook: Notebook,
+    found: Whole,
+    *,
+    expected: int | None = None,
+    expected_dead: frozenset[str] = frozenset(),
+    complete: bool = True,
 ) -> Audit:
     """Judge what is written down and matched."""
     result = Audit(notebook.states(), notebook.counts(), notebook.repeats())
     for story in notebook.stories():
-        result.take(story)
+        result.take(story, complete=complete)
     for finding in leftovers(found, expected_dead=expected_dead):
         result.note(finding)
     for finding in counted(result.states, result.recorded, expected):

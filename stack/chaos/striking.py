@@ -3,7 +3,7 @@
 import asyncio
 import random  # noqa: TID251  seeded and printed: a failure can be replayed
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +38,14 @@ class Scenario:
     seed: int = 1
     kills: int = 24
     one_in: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something else than a kill, at a counted point."""
+
+    step: int
+    act: Callable[[], Coroutine[None, None, None]]
 
 
 @dataclass(slots=True)
@@ -91,8 +99,17 @@ def _faults(one_in: int) -> list[dict[str, object]]:
     ]
 
 
-async def run(site: Site, scenario: Scenario, console: Console, victims: Sequence[str] | None = None) -> Audit:
-    """Everybody lives, everything named in `victims` dies and comes back, then all is audited."""
+async def run(
+    site: Site,
+    scenario: Scenario,
+    console: Console,
+    *,
+    victims: Sequence[str] | None = None,
+    happenings: Sequence[Happening] = (),
+    complete: bool = True,
+) -> Audit:
+    """Everybody lives, everything named in `victims` (None: all) dies and comes back, what else is to happen happens,
+    then all is audited; not `complete`: the broker came back empty."""
     luck = random.Random(scenario.seed)  # noqa: S311
     does = ways(scenario.appointments)
     hit = [name for name in site.victims if name != "broker"] if victims is None else victims
@@ -105,17 +122,18 @@ async def run(site: Site, scenario: Scenario, console: Console, victims: Sequenc
             partial(live, world, person, seat(units, number), way)
             for number, (person, way) in enumerate(zip(everybody, does, strict=True))
         ]
-        acts = await _lived(site, planned, careers, steps, console)
-    return await judged(site, acts, scenario.appointments)
+        struck = [partial(strike, site, planned), *(partial(_happen, each) for each in happenings)]
+        acts = await _lived(struck, careers, steps, console)
+    return await judged(site, acts, scenario.appointments, complete=complete)
 
 
-async def judged(site: Site, acts: Sequence[Act], expected: int) -> Audit:
+async def judged(site: Site, acts: Sequence[Act], expected: int, *, complete: bool = True) -> Audit:
     """Wait until everything rests, and audit."""
     await site.ready(*(name for name in site.services if name not in {"relay", "sandbox"}))
     await until_quiet(site.sources, seconds=QUIET_SECONDS)
     with tempfile.TemporaryDirectory() as folder, Notebook(Path(folder) / "audit.sqlite") as notebook:
         notebook.add(Act, acts)
-        return await audit(site.sources, notebook, expected=expected)
+        return await audit(site.sources, notebook, expected=expected, complete=complete)
 
 
 @asynccontextmanager
@@ -128,11 +146,14 @@ async def world_of(site: Site) -> AsyncIterator[World]:
 
 
 async def _lived(
-    site: Site, planned: Sequence[Strike], careers: Sequence[Career], steps: int, console: Console
+    fates: Sequence[Callable[[Clock], Coroutine[None, None, None]]],
+    careers: Sequence[Career],
+    steps: int,
+    console: Console,
 ) -> list[Act]:
     clock, gate = Clock(), asyncio.Semaphore(AT_ONCE)
     with _bar(console) as bar:
-        task = bar.add_task("people", total=steps, kills=0)
+        task = bar.add_task("people", total=steps)
 
         def step() -> None:
             clock.step()
@@ -143,25 +164,30 @@ async def _lived(
                 return await career(step)
 
         async with asyncio.TaskGroup() as striking:
-            striking.create_task(strike(site, planned, clock, lambda count: bar.update(task, kills=count)))
+            for fate in fates:
+                striking.create_task(fate(clock))
             async with asyncio.TaskGroup() as living:
                 lives = [living.create_task(gated(career)) for career in careers]
             clock.finish(steps)
     return [each.result() for each in lives]
 
 
-async def strike(site: Site, planned: Sequence[Strike], clock: Clock, tell: Callable[[int], None]) -> None:
+async def _happen(happening: Happening, clock: Clock) -> None:
+    await clock.until(happening.step)
+    await happening.act()
+
+
+async def strike(site: Site, planned: Sequence[Strike], clock: Clock) -> None:
     """Kill at each counted point; several may be away at once, but of the nodes of a cluster only one."""
     away: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as group:
-        for count, each in enumerate(planned, 1):
+        for each in planned:
             await clock.until(each.step)
             rivals = [name for name in away if name == each.victim or _same_cluster(name, each.victim)]
             for rival in rivals:
                 await away.pop(rival)
             site.kill(each.victim)
             away[each.victim] = group.create_task(_back(site, each))
-            tell(count)
 
 
 def _same_cluster(one: str, other: str) -> bool:
@@ -174,6 +200,5 @@ async def _back(site: Site, each: Strike) -> None:
 
 
 def _bar(console: Console) -> Progress:
-    kills = TextColumn("steps, {task.fields[kills]} kills")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), kills, TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True)

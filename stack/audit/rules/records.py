@@ -8,14 +8,14 @@ from stack.audit.story import Finding, Stated, Story
 RECEIVED, JUDGED = "reply.received.v1", "reply.judged.v1"
 
 
-def records(story: Story) -> Iterator[Finding]:
+def records(story: Story, *, complete: bool) -> Iterator[Finding]:
     """A repeated record is normal and counts once; two truths under one version are not."""
     by_aggregate: dict[tuple[str, str], list[Stated]] = defaultdict(list)
     for record in story.stated:
         by_aggregate[_family(record.type), record.subject].append(record)
     for (family, subject), stated in by_aggregate.items():
         yield from _one_truth(family, subject, stated)
-        yield from _no_gap(story, family, subject, {record.version for record in stated})
+        yield from _no_gap(story, family, subject, {record.version for record in stated}, complete=complete)
 
 
 def _one_truth(family: str, subject: str, stated: list[Stated]) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def _one_truth(family: str, subject: str, stated: list[Stated]) -> Iterator[Find
             yield Finding("one event with two bodies", subject, f"{family} event {event}")
 
 
-def _no_gap(story: Story, family: str, subject: str, versions: set[int]) -> Iterator[Finding]:
+def _no_gap(story: Story, family: str, subject: str, versions: set[int], *, complete: bool) -> Iterator[Finding]:
     """Challenges and deliveries state every version; an appointment's own events leave out what others state."""
     last = {
         "challenge": {each.challenge: each.version for each in story.challenges},
@@ -42,8 +42,11 @@ def _no_gap(story: Story, family: str, subject: str, versions: set[int]) -> Iter
         return
     if subject not in last:
         yield Finding("stated by nobody", subject, f"{family} events without their {family}")
-    elif versions != set(range(1, last[subject] + 1)):
-        missing = sorted(set(range(1, last[subject] + 1)) ^ versions)
+        return
+    first = 1 if complete or family != "challenge" else last[subject]
+    wanted, seen = set(range(first, last[subject] + 1)), {version for version in versions if version >= first}
+    if wanted != seen:
+        missing = sorted(wanted ^ seen)
         yield Finding("versions with a gap", subject, f"{family} at version {last[subject]}: {missing}")
 
 
