@@ -19,9 +19,19 @@ class Tansu:
 
     name = "tansu"
 
-    def __init__(self, program: Path, folder: RunFolder, preferred: int | None, *, label: str = "tansu") -> None:
-        """Prepares it on `preferred` or, when that is taken, on any free port; `label` tells several brokers apart."""
+    def __init__(
+        self,
+        program: Path,
+        folder: RunFolder,
+        preferred: int | None,
+        *,
+        label: str = "tansu",
+        advertised: str | None = None,
+    ) -> None:
+        """Prepares it on `preferred` or, when that is taken, on any free port; `label` tells several brokers apart;
+        `advertised`: the host:port that clients are sent to, where that is another one."""
         self._program, self._run, self._preferred, self.name = program, folder, preferred, label
+        self._advertised = advertised
         self.cluster_id = _cluster_id()
         self.port = 0
         self.child: Child | None = None
@@ -54,7 +64,8 @@ class Tansu:
     def _started(self) -> Child:
         folder, address = self._run.path / self.name, f"tcp://{self.bootstrap}"
         argv: list[str | Path] = [self._program, "broker", "--cluster-id", self.cluster_id, "--silent"]
-        argv += ["--listener-url", address, "--advertised-listener-url", address]
+        argv += ["--listener-url", address, "--advertised-listener-url"]
+        argv += [f"tcp://{self._advertised}" if self._advertised else address]
         argv += ["--storage-engine", "memory://tansu/"]
         self.child = Child(Command(self.name, argv, folder, {"RUST_LOG": "error"}), self._run)
         return self.child
