@@ -7,6 +7,7 @@ from typing import Any, Self
 import asyncpg
 
 from shared.errors import Unavailable
+from shared.fullness import Fullness
 
 Connection = Any
 """asyncpg.Connection (the library is untyped)."""
@@ -17,6 +18,12 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
     alarm = True
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The database cannot write: its disk is full or broken."""
+
+    code = "database_full"
 
 
 AWAY = (
@@ -33,13 +40,22 @@ AWAY = (
 """What passes by itself: the same work may be done again."""
 
 
+UNWRITABLE = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyncpg.InternalServerError)
+"""The server's disk is full, over its quota, or broken: never the fault of what was to be written."""
+
+
 @contextlib.contextmanager
-def answering() -> Iterator[None]:
-    """Turns the driver's errors of a lost or restarting database into DatabaseUnavailable."""
+def answering(fullness: Fullness | None = None) -> Iterator[None]:
+    """Turns the driver's errors of a lost or restarting database into DatabaseUnavailable, of a full one into
+    DatabaseFull, which `fullness` remembers."""
     try:
         yield
     except AWAY as error:
         raise DatabaseUnavailable from error
+    except UNWRITABLE as error:
+        if fullness is not None:
+            fullness.refused()
+        raise DatabaseFull from error
 
 
 async def _as_it_is(_: Connection) -> None:
@@ -54,9 +70,10 @@ class Database:
         self._url = url
         self._connections = connections
         self._pool: Any = None
+        self._fullness = Fullness()
 
     async def __aenter__(self) -> Self:
-        with answering():
+        with answering(self._fullness):
             self._pool = await asyncpg.create_pool(
                 self._url, min_size=2, max_size=self._connections, command_timeout=15, timeout=10, reset=_as_it_is
             )
@@ -70,18 +87,20 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside a transaction: committed at the end, rolled back by an exception.
         Raises DatabaseUnavailable."""
-        with answering():
+        with answering(self._fullness):
             async with self._pool.acquire() as connection, connection.transaction():
                 yield connection
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection without a transaction. Raises DatabaseUnavailable."""
-        with answering():
+        with answering(self._fullness):
             async with self._pool.acquire() as connection:
                 yield connection
 
     async def probe(self) -> None:
-        """For /ready."""
+        """For /ready: raises DatabaseUnavailable, DatabaseFull when a write was refused lately."""
+        if self._fullness.lately:
+            raise DatabaseFull
         async with self.connection() as connection:
             await connection.fetchval("SELECT 1")

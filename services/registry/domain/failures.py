@@ -11,6 +11,12 @@ class DatabaseUnavailable(Unavailable):
     alarm = True
 
 
+class DatabaseFull(DatabaseUnavailable):
+    """The database cannot write: its disk is full or broken. Nothing was recorded; try again later."""
+
+    code = "database_full"
+
+
 class Unfit(Invalid):
     """This value is too long, or holds something that cannot be kept."""
 

@@ -7,8 +7,9 @@ from typing import Any
 import asyncpg
 import orjson
 
-from services.registry.domain.failures import DatabaseUnavailable, RefTaken, Unfit
+from services.registry.domain.failures import DatabaseFull, DatabaseUnavailable, RefTaken, Unfit
 from shared.errors import Failure
+from shared.fullness import Fullness
 
 Row = Mapping[str, Any]
 
@@ -25,6 +26,9 @@ _AWAY = (
     TimeoutError,
 )
 """After these the same work may succeed: the server is away, full, or chose this transaction to end a deadlock."""
+
+_UNWRITABLE = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyncpg.InternalServerError)
+"""The server's disk is full, over its quota, or broken: never the fault of what was to be written."""
 
 _UNFIT = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 """A NUL in a text, a number or a time out of range, a key too long for its index: what was sent is at fault."""
@@ -89,6 +93,7 @@ class Database:
         """`pool` is asyncpg's, open."""
         self._pool = pool
         self._queries = queries
+        self._fullness = Fullness()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Rows]:
@@ -141,9 +146,14 @@ class Database:
             raise Unfit from error
         except _AWAY as error:
             raise DatabaseUnavailable from error
+        except _UNWRITABLE as error:
+            self._fullness.refused()
+            raise DatabaseFull from error
 
     async def probe(self) -> None:
-        """Raise DatabaseUnavailable unless the database answers."""
+        """Raise DatabaseUnavailable unless the database answers, DatabaseFull when it refused a write lately."""
+        if self._fullness.lately:
+            raise DatabaseFull
         async with self.glance() as rows:
             await rows.value("probe")
 
