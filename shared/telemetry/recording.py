@@ -25,7 +25,7 @@ from shared.clock import Clock
 from shared.errors import Failure
 from shared.events import BULK, Record
 from shared.events.codec import TRACE_HEADER, traceparent
-from shared.telemetry.context import current_trace, is_sampled, new_trace, origin, trace_ids, valid
+from shared.telemetry.context import FRESH, current_trace, is_sampled, new_trace, origin, trace_ids, valid
 from shared.telemetry.tracing import Call, Carried, Delivered, Step, Tracing, current_step
 
 Attributes = Mapping[str, str | int]
@@ -54,13 +54,15 @@ class Recording(Tracing):
 
     def processing(self, record: Delivered, cause: str | None) -> Step:
         """`process <topic>`."""
+        age, bulk = self.clock() - record.written_at, record.topic == BULK.name
+        if cause and age <= FRESH and not is_sampled(cause):
+            return Unrecorded(cause)  # most records of an import: the one path that must cost nothing
         attributes = _messaging("process", record.topic, str(record.message_id)) | {
             "messaging.destination.partition.id": str(record.partition),
             "messaging.consumer.group.name": record.group,
             "messaging.kafka.offset": record.offset,
         }
-        name, age, bulk = f"process {record.topic}", self.clock() - record.written_at, record.topic == BULK.name
-        return self._step(name, SpanKind.CONSUMER, cause, attributes, age=age, bulk=bulk)
+        return self._step(f"process {record.topic}", SpanKind.CONSUMER, cause, attributes, age=age, bulk=bulk)
 
     @contextmanager
     def sending(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
