@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.registry.domain.commands import Answer, Once, UnitQuery
+from services.registry.domain.hearing import OfChallenge, OfMessage, Shown
 from services.registry.domain.importing import Counts, Job, KeptReject, KnownUnit, UnitChunk
 from services.registry.domain.preset import Preset
 from services.registry.domain.principal import Principal
@@ -31,7 +32,7 @@ from services.registry.domain.records import (
 from services.registry.domain.sheet import Header, Row
 from services.registry.domain.states import Heard
 from shared.errors import Failure
-from shared.events import AppointmentRecorded, DeliveryEvent, Event, Fingerprints, Language
+from shared.events import AppointmentRecorded, Event, Fingerprints, Language
 
 
 class Units(Protocol):
@@ -146,9 +147,6 @@ class Appointments(Protocol):
     async def locked_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
         """Those of (organisation, appointment) that are there, by id, locked until the transaction ends."""
 
-    async def get_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
-        """Those of (organisation, appointment) that are there, by id."""
-
     async def seat_holder(self, unit_id: UUID, post: str) -> UUID | None:
         """An appointment that holds a seat of this post."""
 
@@ -157,9 +155,6 @@ class Appointments(Protocol):
 
     async def open_challenge(self, appointment: Appointment, challenge_id: UUID) -> None:
         """A cycle begins."""
-
-    async def hear_all(self, heard: Sequence[tuple[UUID, int, Heard, datetime]]) -> Collection[UUID]:
-        """Note what otp states (challenge, version, state, time), each challenge once; those whose version is new."""
 
     async def challenge_contact(self, challenge_id: UUID) -> UUID | None:
         """Which phone was asked."""
@@ -180,12 +175,6 @@ class Appointments(Protocol):
 
     async def announced(self, appointment_id: UUID) -> Sequence[Told]:
         """The messages that announced it, by channel and state."""
-
-    async def state_deliveries(
-        self, deliveries: Sequence[tuple[DeliveryEvent, str, str | None, bool]]
-    ) -> Collection[UUID]:
-        """Note the states of messages (event, state, reason, falls back), each message once; those whose version is
-        new."""
 
     async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
         """A change that open pages hear of, without an appointment."""
@@ -218,6 +207,21 @@ class Recordings(Protocol):
 
     async def complete(self, placings: Sequence[Placing]) -> None:
         """Fill in what was not known of these persons."""
+
+
+class Hearings(Protocol):
+    """What otp and the notifier state, many at once, each kept once by its version."""
+
+    async def hear_all(self, heard: Sequence[tuple[UUID, int, Heard, datetime]]) -> Collection[UUID]:
+        """Note what otp states (challenge, version, state, time), each challenge once; those whose version is new."""
+
+    async def note_opened(self, opened: Sequence[OfChallenge]) -> Collection[UUID]:
+        """Note that these challenges are open, each once, with their timelines, in one statement; the appointments that
+        are there."""
+
+    async def state_deliveries(self, stated: Sequence[OfMessage]) -> Mapping[UUID, Shown]:
+        """Note the states of messages, each once and if its version is new, with the timelines of those that are shown,
+        in one statement. What of the appointments of these must be known, by message."""
 
 
 class Outbox(Protocol):
@@ -355,6 +359,10 @@ class Work(Protocol):
         """Recording many appointments at once."""
 
     @property
+    def hearing(self) -> Hearings:
+        """What otp and the notifier state."""
+
+    @property
     def outbox(self) -> Outbox:
         """Events to be published."""
 
@@ -374,4 +382,5 @@ class Store(Protocol):
         """A transaction. Raises DatabaseUnavailable. Wakes relay and pages when events or changes are committed."""
 
     def glance(self) -> AbstractAsyncContextManager[Work]:
-        """Single look-ups, each on its own, at a third of the cost. Raises DatabaseUnavailable."""
+        """Single statements, each committed on its own, at a third of the cost. Raises DatabaseUnavailable. Wakes as
+        `transaction` does."""

@@ -1,11 +1,12 @@
 """What otp and notifier state, and what follows: confirmation, announcement, the notice that it was over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from services.registry.domain.failures import NoSuchAppointment
+from services.registry.domain.hearing import OfChallenge, OfMessage, Shown
 from services.registry.domain.ports import Store, Work
 from services.registry.domain.records import Appointment, Channel, Entry, Recipient
 from services.registry.domain.statements import Statements
@@ -20,9 +21,7 @@ from shared.events import (
     DeliveryAccepted,
     DeliveryDelivered,
     DeliveryEvent,
-    DeliveryFailed,
     Event,
-    Lane,
 )
 from shared.telemetry import current_trace
 
@@ -36,35 +35,6 @@ AT_ONCE = 200
 """Events in one transaction, at most; the consumer's lanes bound it further."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What otp stated, and when and in which trace it was heard."""
-
-    event: ChallengeEvent
-    heard: Heard
-    now: datetime
-    trace: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of a message, and in which trace it was heard."""
-
-    event: DeliveryEvent
-    state: str
-    trace: str | None
-
-    @property
-    def reason(self) -> str | None:
-        """Why it failed."""
-        return self.event.reason.value if isinstance(self.event, DeliveryFailed) else None
-
-    @property
-    def falls_back(self) -> bool:
-        """The next channel is tried."""
-        return isinstance(self.event, DeliveryFailed) and self.event.falls_back
-
-
 class Outcomes:
     """Applies events; each may come twice and in any order of cycles. What is heard together shares a transaction."""
 
@@ -73,39 +43,45 @@ class Outcomes:
         self._store = store
         self._statements = statements
         self._took = took
+        self._opened = Batcher(self._hear_opened, limit=AT_ONCE, key=lambda told: told.event.key)
         self._challenges = Batcher(self._hear_challenges, limit=AT_ONCE, key=lambda told: told.event.key)
         self._deliveries = Batcher(self._hear_deliveries, limit=AT_ONCE, key=lambda sent: sent.event.key)
 
     async def hear_challenge(self, event: ChallengeEvent, heard: Heard, now: datetime) -> None:
         """Apply what otp states, unless its version is known. A verified appointment is announced in the same
         transaction. Raises NoSuchAppointment: dead letter, since registry itself asked."""
-        await self._challenges(Told(event, heard, now, current_trace.get()))
+        told = OfChallenge(event, heard, now, current_trace.get())
+        await (self._opened if heard is Heard.OPENED else self._challenges)(told)
 
-    async def _hear_challenges(self, told: Sequence[Told]) -> Sequence[Exception | None]:
-        results: list[Exception | None] = []
+    async def _hear_opened(self, told: Sequence[OfChallenge]) -> Sequence[Exception | None]:
+        """An open challenge changes nothing of its appointment, so one statement does."""
+        async with self._store.glance() as work:
+            known = await work.hearing.note_opened(told)
+        return [None if each.event.appointment_id in known else NoSuchAppointment() for each in told]
+
+    async def _hear_challenges(self, told: Sequence[OfChallenge]) -> Sequence[Exception | None]:
+        entries: list[Entry] = []
+        saved: list[Appointment] = []
         async with self._store.transaction() as work:
             ids = {(each.event.organisation_id, each.event.appointment_id) for each in told}
             appointments = await work.appointments.locked_all(ids)
-            fresh = await work.appointments.hear_all(
+            fresh = await work.hearing.hear_all(
                 [(each.event.subject, each.event.version, each.heard, each.event.at) for each in told]
             )
-            entries: list[Entry] = []
-            saved: list[Appointment] = []
             for each in told:
                 appointment = appointments.get(each.event.appointment_id)
                 if appointment is not None and each.event.subject in fresh:
                     await self._apply(work, appointment, each, saved, entries)
-                results.append(None if appointment else NoSuchAppointment())
             await work.appointments.save_all(saved)
             await work.appointments.note_all(entries)
         for appointment in saved:
             if appointment.state is State.VERIFIED:
                 lane = lane_of(appointment.mode)
                 self._took("recorded_to_verified", lane, appointment.invited_at, appointment.state_at)
-        return results
+        return [None if each.event.appointment_id in appointments else NoSuchAppointment() for each in told]
 
     async def _apply(
-        self, work: Work, appointment: Appointment, told: Told, saved: list[Appointment], entries: list[Entry]
+        self, work: Work, appointment: Appointment, told: OfChallenge, saved: list[Appointment], entries: list[Entry]
     ) -> None:
         event, heard = told.event, told.heard
         result = effect(appointment.state, appointment.cycle, heard, event.cycle)
@@ -120,7 +96,7 @@ class Outcomes:
         if result.tell_ended:
             await self._tell_ended(work, appointment, told)
 
-    async def _announce(self, work: Work, appointment: Appointment, told: Told) -> Entry | None:
+    async def _announce(self, work: Work, appointment: Appointment, told: OfChallenge) -> Entry | None:
         if appointment.contact_id is None:
             return None
         holder = await work.people.holder(appointment.person_id, appointment.contact_id)
@@ -143,7 +119,7 @@ class Outcomes:
         details: dict[str, object] = {"members": len(audience), "channel": channel is not None}
         return Entry(appointment, "announced", told.now, details, appointment.cycle, told.trace)
 
-    async def _tell_ended(self, work: Work, appointment: Appointment, told: Told) -> None:
+    async def _tell_ended(self, work: Work, appointment: Appointment, told: OfChallenge) -> None:
         challenge_id = told.event.subject
         asked = await work.appointments.challenge_contact(challenge_id)
         recipient = await work.people.recipient(appointment.person_id, asked) if asked else None
@@ -156,27 +132,21 @@ class Outcomes:
     async def hear_delivery(self, event: DeliveryEvent, state: str) -> None:
         """Note the state of a message, unless its version is known. Messages to the appointee and to a channel stand
         in the timeline; of announcements to members only counts do."""
-        await self._deliveries(Sent(event, state, current_trace.get()))
+        await self._deliveries(OfMessage(event, state, current_trace.get()))
 
-    async def _hear_deliveries(self, sent: Sequence[Sent]) -> Sequence[None]:
-        async with self._store.transaction() as work:
-            fresh = await work.appointments.state_deliveries(
-                [(each.event, each.state, each.reason, each.falls_back) for each in sent]
-            )
-            shown = [each for each in sent if each.event.subject in fresh and _is_shown(each.event)]
-            wanted = {(each.event.organisation_id, each.event.appointment_id) for each in shown}
-            found = await work.appointments.get_all({(one, two) for one, two in wanted if two})
-            noted = [(each, found[one]) for each in shown if (one := each.event.appointment_id) and one in found]
-            await work.appointments.note_all([_entry(each, appointment) for each, appointment in noted])
-        for each, appointment in noted:
-            self._measure(appointment, each.event)
-        return [None] * len(sent)
+    async def _hear_deliveries(self, stated: Sequence[OfMessage]) -> Sequence[None]:
+        async with self._store.glance() as work:
+            shown = await work.hearing.state_deliveries(stated)
+        for each in stated:
+            if each.event.subject in shown:
+                self._measure(shown[each.event.subject], each.event)
+        return [None] * len(stated)
 
-    def _measure(self, appointment: Appointment, event: DeliveryEvent) -> None:
+    def _measure(self, shown: Shown, event: DeliveryEvent) -> None:
         """The first message of a cycle; later ones are asked for by people, whenever they like."""
         step = _MEASURED.get(type(event))
-        if step and event.template == "invitation" and event.attempt == 1 and event.cycle == appointment.cycle:
-            self._took(step, lane_of(appointment.mode), appointment.invited_at, event.at)
+        if step and event.template == "invitation" and event.attempt == 1 and event.cycle == shown.cycle:
+            self._took(step, lane_of(shown.mode), shown.invited_at, event.at)
 
 
 def _details(event: Event) -> dict[str, object]:
@@ -198,22 +168,3 @@ def _moved(appointment: Appointment, state: State, event: ChallengeEvent) -> App
         verified_notice=event.notice,
         name_consent=event.name_consent,
     )
-
-
-def _is_shown(event: DeliveryEvent) -> bool:
-    """A message about an appointment, to its appointee or to a channel."""
-    return event.appointment_id is not None and (event.lane is not Lane.BULK or event.unit_id is not None)
-
-
-def _entry(sent: Sent, appointment: Appointment) -> Entry:
-    event = sent.event
-    details: dict[str, object] = {
-        "message": str(event.subject),
-        "template": event.template,
-        "channel": event.channel.value,
-        "attempt": event.attempt,
-        "parts": event.parts,
-        "reason": sent.reason,
-        "falls_back": sent.falls_back,
-    }
-    return Entry(appointment, f"message_{sent.state}", event.at, details, event.cycle, sent.trace)

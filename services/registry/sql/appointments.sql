@@ -34,10 +34,6 @@ SELECT a.* FROM unnest($1::uuid[], $2::uuid[]) AS asked (organisation_id, id)
 JOIN appointment a ON a.id = asked.id AND a.organisation_id = asked.organisation_id
 ORDER BY a.id FOR UPDATE OF a;
 
--- name: appointments
-SELECT a.* FROM unnest($1::uuid[], $2::uuid[]) AS asked (organisation_id, id)
-JOIN appointment a ON a.id = asked.id AND a.organisation_id = asked.organisation_id;
-
 -- name: seat_holder
 SELECT id FROM appointment WHERE unit_id = $1 AND post = $2 AND state IN ('recorded', 'verified') ORDER BY seat LIMIT 1;
 
@@ -46,11 +42,6 @@ SELECT * FROM appointment WHERE person_id = $1 ORDER BY id FOR UPDATE;
 
 -- name: open_challenge
 INSERT INTO challenge (id, organisation_id, appointment_id, cycle, contact_id, at) VALUES ($1, $2, $3, $4, $5, $6);
-
--- name: hear_all
-UPDATE challenge SET version = heard.version, state = heard.state, at = heard.at
-FROM unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[]) AS heard (id, version, state, at)
-WHERE challenge.id = heard.id AND challenge.version < heard.version RETURNING challenge.id;
 
 -- name: challenge_contact
 SELECT contact_id FROM challenge WHERE id = $1;
@@ -82,23 +73,3 @@ FROM delivery WHERE appointment_id = $1 AND lane = 'urgent' ORDER BY at;
 -- name: announcement_counts
 SELECT channel, state, count(*) AS messages FROM delivery
 WHERE appointment_id = $1 AND lane = 'bulk' GROUP BY channel, state ORDER BY channel, state;
-
--- name: state_deliveries
--- The WHERE makes a version that is known already, or an older one, change nothing: no row comes back. In order, so that
--- two of these never wait for each other.
-INSERT INTO delivery (
-    message_id, organisation_id, appointment_id, cycle, challenge_id, unit_id, lane, template, channel, provider,
-    state, reason, falls_back, attempt, parts, version, at
-)
-SELECT * FROM jsonb_to_recordset($1) AS stated (
-    message_id uuid, organisation_id uuid, appointment_id uuid, cycle int, challenge_id uuid, unit_id uuid, lane text,
-    template text, channel text, provider text, state text, reason text, falls_back boolean, attempt int, parts int,
-    version int, at timestamptz
-)
-ORDER BY message_id
-ON CONFLICT (message_id) DO UPDATE SET
-    channel = excluded.channel, provider = excluded.provider, state = excluded.state, reason = excluded.reason,
-    falls_back = excluded.falls_back, attempt = excluded.attempt, parts = coalesce(excluded.parts, delivery.parts),
-    version = excluded.version, at = excluded.at
-WHERE delivery.version < excluded.version
-RETURNING message_id;

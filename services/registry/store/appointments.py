@@ -6,9 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from services.registry.domain.records import Appointment, Delivery, Entry, TimelineEntry, Told
-from services.registry.domain.states import Heard, State
+from services.registry.domain.states import State
 from services.registry.store.database import Row, Rows, Taken
-from shared.events import DeliveryEvent, Notice
+from shared.events import Notice
 from shared.telemetry import current_trace
 
 
@@ -52,17 +52,9 @@ class AppointmentRows:
 
     async def locked_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
         """Those of (organisation, appointment) that are there, by id, locked until the transaction ends."""
-        return await self._found_all("appointments_locked", ids)
-
-    async def get_all(self, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
-        """Those of (organisation, appointment) that are there, by id."""
-        return await self._found_all("appointments", ids)
-
-    async def _found_all(self, name: str, ids: Collection[tuple[UUID, UUID]]) -> Mapping[UUID, Appointment]:
-        if not ids:
-            return {}
         organisations, appointments = zip(*ids, strict=True)
-        return {row["id"]: appointment_of(row) for row in await self._rows.all(name, organisations, appointments)}
+        rows = await self._rows.all("appointments_locked", organisations, appointments)
+        return {row["id"]: appointment_of(row) for row in rows}
 
     async def _found(self, name: str, *values: object) -> Appointment | None:
         row = await self._rows.one(name, *values)
@@ -83,12 +75,6 @@ class AppointmentRows:
         await self._rows.run(
             "open_challenge", challenge_id, a.organisation_id, a.id, a.cycle, a.contact_id, a.invited_at
         )
-
-    async def hear_all(self, heard: Sequence[tuple[UUID, int, Heard, datetime]]) -> Collection[UUID]:
-        """Note what otp states (challenge, version, state, time), each challenge once; those whose version is new."""
-        challenges, versions, states, times = zip(*heard, strict=True)
-        rows = await self._rows.all("hear_all", challenges, versions, [state.value for state in states], times)
-        return {row["id"] for row in rows}
 
     async def challenge_contact(self, challenge_id: UUID) -> UUID | None:
         """Which phone was asked."""
@@ -123,14 +109,6 @@ class AppointmentRows:
     async def announced(self, appointment_id: UUID) -> Sequence[Told]:
         """The messages that announced it, by channel and state."""
         return [Told(**dict(row)) for row in await self._rows.all("announcement_counts", appointment_id)]
-
-    async def state_deliveries(
-        self, deliveries: Sequence[tuple[DeliveryEvent, str, str | None, bool]]
-    ) -> Collection[UUID]:
-        """Note the states of messages (event, state, reason, falls back), each message once; those whose version is
-        new."""
-        stated = [_stated(event, state, reason, falls_back) for event, state, reason, falls_back in deliveries]
-        return {row["message_id"] for row in await self._rows.all("state_deliveries", stated)}
 
     async def changed(self, organisation_id: UUID, unit_id: UUID | None, kind: str, at: datetime) -> None:
         """A change that open pages hear of, without an appointment."""
@@ -169,28 +147,6 @@ def _noted(entry: Entry) -> dict[str, object]:
         "at": entry.at,
         "details": entry.details,
         "traceparent": entry.trace,
-    }
-
-
-def _stated(event: DeliveryEvent, state: str, reason: str | None, falls_back: bool) -> dict[str, object]:
-    return {
-        "message_id": event.subject,
-        "organisation_id": event.organisation_id,
-        "appointment_id": event.appointment_id,
-        "cycle": event.cycle,
-        "challenge_id": event.challenge_id,
-        "unit_id": event.unit_id,
-        "lane": event.lane.value,
-        "template": event.template,
-        "channel": event.channel.value,
-        "provider": event.provider,
-        "state": state,
-        "reason": reason,
-        "falls_back": falls_back,
-        "attempt": event.attempt,
-        "parts": event.parts,
-        "version": event.version,
-        "at": event.at,
     }
 
 

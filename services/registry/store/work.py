@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from services.registry.store.access import AccessRows
 from services.registry.store.appointments import AppointmentRows
 from services.registry.store.database import Database, Rows
+from services.registry.store.hearing import HearingRows
 from services.registry.store.imports import ImportRows
 from services.registry.store.outbox import OutboxRows
 from services.registry.store.people import PersonRows
@@ -25,11 +26,12 @@ class Transaction:
         self.access = AccessRows(rows)
         self.imports = ImportRows(rows)
         self.recording = RecordingRows(rows)
+        self.hearing = HearingRows(rows)
 
     @property
     def told(self) -> bool:
         """Whether relay or open pages have something to do once this is committed."""
-        return self.outbox.added or self.appointments.changes or self.recording.added
+        return self.outbox.added or self.appointments.changes or self.recording.added or self.hearing.changes
 
 
 class PostgresStore:
@@ -51,6 +53,9 @@ class PostgresStore:
 
     @asynccontextmanager
     async def glance(self) -> AsyncIterator[Transaction]:
-        """Look-ups that commit one by one. Raises DatabaseUnavailable."""
+        """Statements that commit one by one. Raises DatabaseUnavailable."""
         async with self._database.glance() as rows:
-            yield Transaction(rows)
+            work = Transaction(rows)
+            yield work
+        if work.told:
+            self._committed()
