@@ -31,6 +31,7 @@ _WAIT = 20.0
 _CONFIRM = re.compile(r"c[\w-]{22}")
 """What the bot's confirm button sends (services/notifier/bot), without the name."""
 _BUSY = 429
+_REPLIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,14 @@ async def _refuses(world: World, _: Phone, invitation: Text) -> None:
 
 
 async def _sms(_: World, phone: Phone, invitation: Text) -> None:
-    await phone.reply(invitation.code)
+    """A carrier gives up on a reply whose receiver is away for long; whoever hears nothing sends it again."""
+    for _try in range(_REPLIES):
+        await phone.reply(invitation.code)
+        with contextlib.suppress(NothingCame):
+            last = await phone.sms(after=invitation.seq)
+            while "/c/" in last.body:  # the invitation once more, not an answer
+                last = await phone.sms(after=last.seq)
+            return
 
 
 async def _telegram(world: World, phone: Phone, invitation: Text) -> None:
