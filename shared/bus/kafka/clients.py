@@ -34,6 +34,8 @@ def consumer_settings(connection: Connection, group: str | None) -> dict[str, An
         "max_poll_interval_ms": MAX_POLL_SECONDS * 1000,
         "max_partition_fetch_bytes": 256 * 1024,
         "fetch_max_wait_ms": int(timing.fetch_wait * 1000),
+        # A member hears nothing that somebody took back; a reader looks at everything there is.
+        "isolation_level": "read_uncommitted" if group is None or connection.ephemeral else "read_committed",
     }
 
 
