@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from shared.errors import Unavailable
 from shared.lifecycle import Tasks
+from shared.telemetry import detach
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,6 +41,7 @@ class Batcher(Generic[Item, Result]):
         return await future
 
     async def _work(self) -> None:
+        detach()  # the task began in the trace of its first caller
         try:
             while self._waiting:
                 taken = self._take()

@@ -3,7 +3,18 @@
 from shared.telemetry.context import continue_trace, current_trace, trace_ids
 from shared.telemetry.metrics import METRICS_TYPE, new_registry, render
 from shared.telemetry.opening import open_tracing
-from shared.telemetry.tracing import UNTRACED, Call, Delivered, Step, Tracing, carry, fan_out, is_recorded, link_to
+from shared.telemetry.tracing import (
+    UNTRACED,
+    Call,
+    Delivered,
+    Step,
+    Tracing,
+    carry,
+    detach,
+    fan_out,
+    is_recorded,
+    link_to,
+)
 
 __all__ = [
     "METRICS_TYPE",
@@ -15,6 +26,7 @@ __all__ = [
     "carry",
     "continue_trace",
     "current_trace",
+    "detach",
     "fan_out",
     "is_recorded",
     "link_to",

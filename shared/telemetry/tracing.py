@@ -148,6 +148,12 @@ def link_to(cause: str | None) -> None:
         step.link(cause)
 
 
+def detach() -> None:
+    """What this task does from now on serves many: it belongs to nobody's trace."""
+    current_trace.set(None)
+    current_step.set(None)
+
+
 def fan_out(name: str) -> str | None:
     """The traceparent for one of the many that the current step leads to: a trace of its own, of which few are
     recorded. As long as nothing is, the current one."""

@@ -7,6 +7,7 @@ import pytest
 
 from shared.batching import Batcher
 from shared.errors import Unavailable
+from shared.telemetry import current_trace
 
 
 class Work:
@@ -101,3 +102,17 @@ async def test_items_of_one_key_are_done_in_order_and_never_together(work: Work)
     results = await asyncio.gather(*(double(number) for number in (1, 11, 2, 21, 12)))
     assert results == [2, 22, 4, 42, 24]
     assert work.batches == [[1, 2], [11, 12], [21]]
+
+
+async def test_a_batch_belongs_to_nobodys_trace_and_its_callers_keep_theirs() -> None:
+    traces: list[str | None] = []
+
+    async def act(items: Sequence[int]) -> list[int]:
+        traces.append(current_trace.get())
+        return list(items)
+
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    token = current_trace.set(trace)
+    assert await Batcher[int, int](act, limit=10)(1) == 1
+    assert (traces, current_trace.get()) == ([None], trace)
+    current_trace.reset(token)
