@@ -95,7 +95,7 @@ class RelayMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics."""
         self.waiting = Gauge("boothline_outbox_waiting", "Events not published", registry=registry)
-        self.age = Gauge("boothline_outbox_age_seconds", "Age of the oldest event not published", registry=registry)
+        self.age = Gauge("boothline_outbox_oldest_seconds", "Age of the oldest event not published", registry=registry)
         self.published = Counter("boothline_outbox_published_total", "Events published", registry=registry)
         self.delay = Histogram(
             "boothline_outbox_delay_seconds", "From an event's time to its publishing", registry=registry

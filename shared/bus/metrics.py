@@ -24,11 +24,18 @@ class BusMetrics:
         self.seconds = Histogram(
             "boothline_process_seconds", "Time to handle", ["group", "topic"], registry=registry, buckets=_BUCKETS
         )
-        self.in_flight = Gauge("boothline_in_flight", "Records taken and not finished", ["group"], registry=registry)
-        self.oldest = Gauge(
-            "boothline_oldest_in_flight_seconds", "Age of the oldest record in flight", ["group"], registry=registry
+        self.in_flight = Gauge(
+            "boothline_consumer_in_flight", "Records taken and not finished", ["group"], registry=registry
         )
-        self.rebalances = Counter("boothline_rebalances_total", "Assignments received", ["group"], registry=registry)
+        self.oldest = Gauge(
+            "boothline_consumer_oldest_in_flight_seconds",
+            "Age of the oldest record in flight",
+            ["group"],
+            registry=registry,
+        )
+        self.rebalances = Counter(
+            "boothline_consumer_rebalances_total", "Assignments received", ["group"], registry=registry
+        )
         self.dead = Counter(
             "boothline_dead_letters_total", "Records given up", ["group", "topic", "reason"], registry=registry
         )

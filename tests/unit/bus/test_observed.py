@@ -34,7 +34,7 @@ async def test_metrics_begin_at_zero_and_count(stage: Stage) -> None:
     assert registry.get_sample_value("boothline_records_total", ok) == 1
     assert registry.get_sample_value("boothline_dead_letters_total", labels | {"reason": "undecodable"}) == 1
     assert registry.get_sample_value("boothline_process_seconds_count", labels) == 1
-    assert registry.get_sample_value("boothline_rebalances_total", {"group": GROUP}) == 1
+    assert registry.get_sample_value("boothline_consumer_rebalances_total", {"group": GROUP}) == 1
 
 
 async def test_a_handler_runs_in_the_trace_of_its_record(stage: Stage) -> None:

@@ -182,7 +182,7 @@ async def test_the_gauges_tell_what_waits_since_when_and_what_is_parked(
     rows.parked = {b"0": "too large"}
     await relay_of(rows, broker, metrics).measure()
     assert metrics.get_sample_value("boothline_outbox_waiting") == 2
-    assert metrics.get_sample_value("boothline_outbox_age_seconds") == 30
+    assert metrics.get_sample_value("boothline_outbox_oldest_seconds") == 30
     assert metrics.get_sample_value("boothline_outbox_parked") == 1
 
 
