@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from shared.bus.connection import Connection
@@ -155,11 +156,19 @@ async def _ends(client: Any) -> dict[Place, int]:
     it brought besides stays in the client's buffer."""
     async with asyncio.timeout(_ANSWER_SECONDS):
         while any(client.highwater(tp) is None for tp in client.assignment()):
-            cluster, wanted = client._client.cluster, {tp.topic for tp in client.assignment()}  # noqa: SLF001
-            if forbidden := cluster.unauthorized_topics & wanted:  # their fetches are never sent
-                raise TopicAuthorizationFailedError(forbidden)
+            _raise_forbidden(client)
             await client.getmany(_NOWHERE, timeout_ms=_FETCH_WAIT_MS)
     return {Place(*tp): client.highwater(tp) for tp in client.assignment()}
+
+
+def _raise_forbidden(client: Any) -> None:
+    """Raise TopicAuthorizationFailedError: aiokafka sends no fetch for a topic that it may not see, and keeps the
+    refusal of one that it may not read until somebody polls that very partition."""
+    if forbidden := client._client.cluster.unauthorized_topics & {tp.topic for tp in client.assignment()}:  # noqa: SLF001
+        raise TopicAuthorizationFailedError(forbidden)
+    for found in client._fetcher._records.values():  # noqa: SLF001
+        if isinstance(found, FetchError):
+            found.check_raise()
 
 
 async def _until(client: Any, ends: Mapping[Place, int]) -> AsyncIterator[Received]:

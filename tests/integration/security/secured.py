@@ -71,24 +71,25 @@ class Secured:
 
     def allow(self, rights: Iterable[Right]) -> None:
         """Add these ACLs, as the administrator."""
-        admin = self._admin()  # its answers do not come when nobody holds it
+        admin = self.admin(ADMIN)  # its answers do not come when nobody holds it
         for done in admin.create_acls([_binding(right) for right in rights]).values():
             done.result(ANSWER_SECONDS)
 
     def forbid(self, rights: Iterable[Right]) -> None:
         """Take these ACLs away."""
-        admin = self._admin()
+        admin = self.admin(ADMIN)
         for done in admin.delete_acls([_filter(right) for right in rights]).values():
             done.result(ANSWER_SECONDS)
 
-    def _admin(self) -> AdminClient:
+    def admin(self, principal: str) -> AdminClient:
+        """Another implementation of Kafka's protocol, acting as `principal`."""
         return AdminClient(
             {
                 "bootstrap.servers": self.bootstrap,
                 "security.protocol": "SASL_SSL",
                 "sasl.mechanism": MECHANISM,
-                "sasl.username": ADMIN,
-                "sasl.password": self.passwords[ADMIN],
+                "sasl.username": principal,
+                "sasl.password": self.passwords[principal],
                 "ssl.ca.location": str(self.ca_file),
                 "log_level": 0,  # else it complains for ever once the broker has stopped
             }
