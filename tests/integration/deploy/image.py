@@ -59,7 +59,7 @@ class Image:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # noqa: TID251
         environment = kept | {"PATH": ":".join(self._paths), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
-            ["sh", "-euc", script], cwd=here, env=environment, capture_output=True, text=True, timeout=280, check=False
+            ["sh", "-euc", script], cwd=here, env=environment, capture_output=True, text=True, timeout=800, check=False
         )
         assert done.returncode == 0, f"RUN {command}\n{done.stdout}\n{done.stderr}"
 

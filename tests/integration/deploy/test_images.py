@@ -14,7 +14,7 @@ from stack.services import DEFAULT_PORTS
 from tests.integration.deploy.image import Image
 from tests.unit.deploy.conftest import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("images")]
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -61,7 +61,7 @@ def run(image: Image, *arguments: str, **environment: str) -> subprocess.Complet
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=800,
         check=False,
     )
 

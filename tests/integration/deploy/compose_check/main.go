@@ -2,7 +2,7 @@
 //
 //	compose_check ENV_FILE PROFILES FILE...
 //
-// PROFILES are separated by commas; "*" takes all. The exit code is 1, with the parser's sentence on standard error,
+// PROFILES are separated by commas; "*" takes all, "" those of COMPOSE_PROFILES in ENV_FILE, as `docker compose` does. The exit code is 1, with the parser's sentence on standard error,
 // when a file is wrong or a required variable is missing. Nothing of the process's own environment is used.
 package main
 
@@ -21,7 +21,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: compose_check ENV_FILE PROFILES FILE...")
 		os.Exit(2)
 	}
-	read, err := project(os.Args[1], strings.Split(os.Args[2], ","), os.Args[3:])
+	read, err := project(os.Args[1], strings.FieldsFunc(os.Args[2], comma), os.Args[3:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -29,12 +29,14 @@ func main() {
 	os.Stdout.Write(read)
 }
 
+func comma(letter rune) bool { return letter == ',' }
+
 func project(envFile string, profiles, files []string) ([]byte, error) {
 	options, err := cli.NewProjectOptions(files,
 		cli.WithWorkingDirectory(filepath.Dir(files[0])),
 		cli.WithEnvFiles(envFile),
 		cli.WithDotEnv,
-		cli.WithProfiles(profiles),
+		cli.WithDefaultProfiles(profiles...),
 		cli.WithResolvedPaths(false),
 	)
 	if err != nil {
