@@ -172,6 +172,30 @@ def test_each_announcement_is_a_trace_of_its_own_linked_to_the_confirmation(
     assert len({span.trace for span in announced()} | {confirmed, traces.trace}) == 4
 
 
+def test_each_row_of_an_import_is_a_trace_of_its_own_linked_to_the_import(
+    system: System, traces: Traces, unit: str, appointee: Appointee
+) -> None:
+    second = Appointee(appointee.number + 920_000)
+    system.phones.add(second)
+    rows = [
+        f"{unit},{post},{who.name['hi']},{who.name['en']},{who.phone},1,hi"
+        for post, who in (("panna", appointee), ("mkb", second))
+    ]
+    table = "\n".join(["unit,post,name_hi,name_en,phone,notice_version,notice_language", *rows])
+    started = system.registry.http.post("/v1/imports/appointments", content=table.encode(), headers=traces.header)
+    assert started.status_code == 202, started.text
+    asked = {system.phones.sms(who, "/c/")["seq"] for who in (appointee, second)}
+    assert len(asked) == 2
+
+    def delivered() -> list[Recorded]:
+        spans = system.collector.spans
+        begun = {s.trace for s in spans if s.name == "import row" and traces.trace in {trace for trace, _ in s.links}}
+        return [span for span in spans if span.name == "deliver sms" and span.trace in begun]
+
+    until(lambda: len(delivered()) == 2, "both rows are recorded up to the carrier", 60)
+    assert len({span.trace for span in delivered()}) == 2
+
+
 @contextmanager
 def watching(system: System, appointment: str) -> Iterator[Callable[[], bytes]]:
     """The page of an appointment, open in a signed-in browser; gives what was pushed to it so far."""
