@@ -12,7 +12,7 @@ import structlog
 
 T = TypeVar("T")
 _AGAIN_SECONDS = 5.0
-_ASKED = 3
+_ASKED = 2
 """How often a task is asked to end; one that swallows every cancellation is left to `process.run`."""
 log = structlog.get_logger(__name__)
 

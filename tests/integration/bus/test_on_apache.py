@@ -2,14 +2,26 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, OffsetSpec, ResourceType
 from prometheus_client import CollectorRegistry
 
-from shared.bus import BusMetrics, BusUnavailable, Connection, Consumer, Outgoing, Place, Producer, Received
+from shared.bus import (
+    BusMetrics,
+    BusUnavailable,
+    Connection,
+    Consumer,
+    Outgoing,
+    Place,
+    Producer,
+    Received,
+    delete_topics,
+    ensure_topics,
+)
 from shared.clock import utc_now
 from shared.events import PEOPLE, PersonErased, encode
 from shared.events.codec import Record
@@ -140,3 +152,55 @@ def _lag_elsewhere(bootstrap: str) -> dict[Place, int]:
     asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP, partitions)])
     committed = {(p.topic, p.partition): p.offset for p in asked[GROUP].result().topic_partitions}
     return {Place(p.topic, p.partition): end - max(0, committed[p.topic, p.partition]) for p, end in ends.items()}
+
+
+async def test_invariant_04_a_dead_letter_topic_that_is_missing_is_waited_for(
+    connection: Connection, producer: Producer, stack: AsyncExitStack
+) -> None:
+    heard = Heard()
+    await delete_topics(connection, [PEOPLE.dead])
+    consumer = await _consumer(replace(connection, delivery_timeout=2.0), stack, heard)
+    await producer.send([Outgoing(PEOPLE.name, b"k", b"{", encode(erased(1)).headers)])
+    await producer.publish([encode(erased(2))])
+    await until(lambda: heard.versions(2) == [1])
+    await until(lambda: consumer.health.problem == "dead_letter_unwritten")
+    assert not consumer.health.ready
+    assert await _committed(connection, 1)
+    await ensure_topics(connection, [PEOPLE.dead])
+    assert await _committed(connection, 2)
+    assert len([record async for record in connection.reader().read([PEOPLE.dead])]) == 1
+
+
+async def test_invariant_04_a_dead_letter_topic_that_takes_only_small_records_holds_the_large_one_until_it_takes_it(
+    connection: Connection, producer: Producer, stack: AsyncExitStack
+) -> None:
+    heard, loop = Heard(), asyncio.get_running_loop()
+    await loop.run_in_executor(None, _limit, connection.bootstrap, "2000")
+    await producer.send([Outgoing(PEOPLE.name, b"k", b"{" * 1_000_000, encode(erased(1)).headers)])
+    consumer = await _consumer(connection, stack, heard)
+    await until(lambda: consumer.health.waiting_for == "unpublishable")
+    assert (consumer.health.problem, consumer.health.ready) == ("dead_letter_unwritten", False)
+    await producer.publish([encode(erased(2))])
+    await until(lambda: heard.versions(2) == [1])
+    assert await _committed(connection, 1)
+    await loop.run_in_executor(None, _limit, connection.bootstrap, "1114124")
+    assert await _committed(connection, 2)
+    (letter,) = [record async for record in connection.reader().read([PEOPLE.dead])]
+    assert letter.value == b"{" * 1_000_000
+    await until(lambda: consumer.health.ready)
+
+
+def _limit(bootstrap: str, size: str) -> None:
+    entry = ConfigEntry("max.message.bytes", size, incremental_operation=AlterConfigOpType.SET)
+    topic = ConfigResource(ResourceType.TOPIC, PEOPLE.dead.name, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for done in admin.incremental_alter_configs([topic]).values():
+        done.result()
+
+
+async def _committed(connection: Connection, count: int) -> bool:
+    """Whether the group has committed so many records, at last."""
+    async with asyncio.timeout(60), connection.reader() as reader:
+        while sum((await reader.committed(GROUP, [PEOPLE])).values()) != count:  # noqa: ASYNC110 # only the broker knows
+            await asyncio.sleep(0.1)
+    return True
