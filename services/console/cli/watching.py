@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import orjson
 from cyclopts import App, Parameter
 
-from services.console.cli import contract
+from services.console.cli import contract, making
 from services.console.cli.client import Service, answer
 from services.console.cli.output import Exit, Format, line, local, say, show
 
 topics = App(name="topics", help="Every topic: records ever written, records per second now, dead letters.")
 topics.command(contract.acls)
+topics.command(making.apply)
+topics.command(making.check)
 dead = App(name="dead", help="Dead letters: records given up on, with the reason.")
 
 

@@ -66,7 +66,7 @@ class KafkaMember:
                 raise AccessRefused(cause=f"topic {topic.name} is missing, or user {user} may not read it")
             if not partitions:
                 raise TopicUnfit(topic=topic.name, problem="missing")
-            if len(partitions) != topic.partitions:
+            if len(partitions) < topic.partitions:
                 problem = f"{len(partitions)} partitions instead of {topic.partitions}"
                 raise TopicUnfit(topic=topic.name, problem=problem)
 

@@ -99,7 +99,7 @@ class MemoryBroker:
             partitions = self._partitions.get(topic.name)
             if partitions is None:
                 raise TopicUnfit(topic=topic.name, problem="missing")
-            if partitions != topic.partitions:
+            if partitions < topic.partitions:
                 raise TopicUnfit(topic=topic.name, problem=f"{partitions} partitions instead of {topic.partitions}")
 
     def places(self, topics: Sequence[Topic]) -> list[Place]:

@@ -4,9 +4,21 @@ import asyncio
 
 import pytest
 
-from shared.bus import ALL_TOPICS, BusUnavailable, Connection, TopicUnfit, cluster_id, delete_topics, ensure_topics
+from shared.bus import (
+    ALL_TOPICS,
+    BusUnavailable,
+    Connection,
+    Consumer,
+    Producer,
+    TopicUnfit,
+    cluster_id,
+    delete_topics,
+    ensure_topics,
+)
 from shared.bus.__main__ import main
-from shared.events import TOPICS, Topic
+from shared.clock import utc_now
+from shared.events import TOPICS, PersonErased, Topic
+from tests.contract.bus.scenery import Heard, erased, outgoing, until
 
 
 async def test_all_topics_are_made_once_and_fit_afterwards(bare: Connection) -> None:
@@ -29,6 +41,17 @@ async def test_a_topic_with_other_partitions_is_named(bare: Connection) -> None:
     await ensure_topics(bare, [Topic("registry.people", "registry", partitions=3)])
     with pytest.raises(TopicUnfit, match=r"registry\.people does not fit the contract: 3 partitions instead of 12"):
         await ensure_topics(bare)
+
+
+async def test_a_consumer_hears_all_partitions_also_where_there_are_more_than_in_the_contract(bare: Connection) -> None:
+    fewer, more = (Topic("registry.people", "registry", partitions=count) for count in (2, 6))
+    await ensure_topics(bare, [more, more.dead])
+    heard = Heard()
+    consumer = Consumer(bare, "group", {PersonErased: heard}, clock=utc_now, topics=(fewer,))
+    async with Producer(bare) as producer, consumer:
+        await producer.send([outgoing(erased(key), more.name) for key in range(50)])
+        await until(lambda: len(heard.finished) == 50)
+        assert consumer.health.partitions == 6
 
 
 async def test_topics_can_be_deleted_and_made_again(bare: Connection) -> None:

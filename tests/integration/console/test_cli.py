@@ -209,3 +209,10 @@ async def test_the_rights_of_every_service_are_printed_without_asking_anybody() 
     assert {"principal": "console", "resource": "group", "name": "otp", "operation": "Describe"} in rows
     assert users.out.count("kind: KafkaUser") == 5
     assert "strimzi.io/cluster: prod" in users.out
+
+
+@pytest.mark.parametrize("verb", ["apply", "check"])
+async def test_topics_are_asked_of_the_cluster_itself(verb: str) -> None:
+    said = await boothline("topics", verb, "--kafka", "127.0.0.1:1")
+    assert (said.code, said.out) == (Exit.FAILED, "")
+    assert "does not answer" in said.err
