@@ -38,8 +38,8 @@ from shared.web import Probe, create_web, serving
 
 logger = structlog.get_logger(__name__)
 
-BULK_LANES = 4
-"""Handlers at once of the bulk topic: a flood of announcements leaves most database connections to codes."""
+REQUESTS_AT_ONCE = 64
+"""Handlers at once of each message topic: what is asked for at one time is one transaction on one connection."""
 
 __all__ = ["LOCALE", "main", "run", "texts"]
 
@@ -93,14 +93,15 @@ async def _consumers(
     shop: Shop, ways: Ways, senders: Mapping[Lane, Sender], conversation: Conversation, life: Lifecycle
 ) -> Sequence[Consumer]:
     wake = {lane: sender.wakeup.wake for lane, sender in senders.items()}
-    requests = Requests(RequestStore(shop.database, ways.informant), shop.sealer, wake, shop.stated)
+    store = RequestStore(shop.database, ways.informant)
+    requests = await life.enter(Requests(store, shop.sealer, wake, shop.stated))
     messages = message_subscriptions(requests, shop.clock)
     others = subscriptions(requests, conversation, shop.clock)
     metrics = BusMetrics(shop.registry)
     member = partial(Consumer, shop.bus, clock=shop.clock, tasks=life.tasks, metrics=metrics, tracing=shop.tracing)
     return [
-        await life.enter(member(URGENT_GROUP, messages, topics=(URGENT,))),
-        await life.enter(member(BULK_GROUP, messages, topics=(BULK,), lanes=BULK_LANES)),
+        await life.enter(member(URGENT_GROUP, messages, topics=(URGENT,), lanes=REQUESTS_AT_ONCE)),
+        await life.enter(member(BULK_GROUP, messages, topics=(BULK,), lanes=REQUESTS_AT_ONCE)),
         await life.enter(member(GROUP, others)),
     ]
 

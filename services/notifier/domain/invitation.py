@@ -1,11 +1,12 @@
 """An invitation as the notifier knows it: learned from message requests and from what otp states."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
+from services.notifier.domain.message import Message
 from shared.events import (
     ChallengeClosed,
     ChallengeEvent,
@@ -13,6 +14,7 @@ from shared.events import (
     ChallengeLocked,
     ChallengeRefused,
     ChallengeVerified,
+    DeliveryEvent,
     Label,
     Language,
     PostRef,
@@ -55,6 +57,23 @@ class Learned:
     about: str
     code_not_after: datetime | None
     not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message that is asked for, and what the request tells of its invitation."""
+
+    message: Message
+    learned: Learned | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of messages that were asked for."""
+
+    added: Sequence[bool]
+    """For each in its order: whether it is new."""
+    dropped: Sequence[DeliveryEvent]
 
 
 @dataclass(frozen=True, slots=True)

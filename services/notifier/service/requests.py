@@ -1,12 +1,13 @@
 """Takes message requests into the ledger, and what otp and registry state about challenges and persons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
-from services.notifier.domain.invitation import KEPT, Learned, handle_hash
+from services.notifier.domain.invitation import KEPT, Asked, Learned, Taken, handle_hash
 from services.notifier.domain.message import SECRETS_FROM, Message
 from services.notifier.domain.opening import secrets_of
+from services.notifier.service.gather import Gather
 from shared.events import (
     ChallengeEvent,
     ChannelPost,
@@ -17,6 +18,7 @@ from shared.events import (
     Person,
     PersonErased,
 )
+from shared.lifecycle import Tasks
 from shared.seal import Sealer
 from shared.telemetry import current_trace
 
@@ -24,8 +26,8 @@ from shared.telemetry import current_trace
 class Store(Protocol):
     """What this needs of PostgreSQL; each method is one transaction."""
 
-    async def take(self, message: Message, learned: Learned | None, now: datetime) -> bool:
-        """Queue a message once."""
+    async def take(self, asked: Sequence[Asked], now: datetime) -> Taken:
+        """Queue messages, each once."""
 
     async def decide(self, event: ChallengeEvent, now: datetime) -> list[DeliveryEvent]:
         """Note a decided challenge; returns what was dropped."""
@@ -45,12 +47,34 @@ class Requests:
         self._sealer = sealer
         self._wake = wake
         self._stated = stated
+        self._takes = {lane: Gather(self._writer(lane)) for lane in Lane}
+        self._own = Tasks()
+
+    async def __aenter__(self) -> Self:
+        for lane, take in self._takes.items():
+            self._own.spawn(take.run(), f"{lane.value} requests")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._own.__aexit__(None, None, None)
 
     async def request(self, event: MessageRequested, now: datetime) -> None:
-        """Queue the message: its id is its inbox, however often the event comes. Raises CannotOpen."""
-        if await self._store.take(_message(event, current_trace.get()), self._learned(event), now):
-            self._wake[event.lane]()
-            self._stated()
+        """Queue the message: its id is its inbox, however often the event comes. Committed when this returns; requests
+        of one time are one transaction, and codes never share one with announcements. Raises CannotOpen,
+        DatabaseUnavailable."""
+        asked = Asked(_message(event, current_trace.get()), self._learned(event))
+        await self._takes[event.lane]((asked, now))
+
+    def _writer(self, lane: Lane) -> Callable[[Sequence[tuple[Asked, datetime]]], Awaitable[Sequence[bool]]]:
+        async def write(asked: Sequence[tuple[Asked, datetime]]) -> Sequence[bool]:
+            taken = await self._store.take([each for each, _ in asked], max(now for _, now in asked))
+            if any(taken.added):
+                self._wake[lane]()
+            if taken.dropped:
+                self._stated()
+            return taken.added
+
+        return write
 
     async def decide(self, event: ChallengeEvent, now: datetime) -> None:
         """A challenge is decided: nothing unsent goes out for it any more."""

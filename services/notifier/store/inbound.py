@@ -98,7 +98,7 @@ class Inbound:
                 composed = await answer(reply, _Questions(db))
                 if composed is not None:
                     message, kind = composed
-                    await rows.add(db, message, now)
+                    await rows.add(db, [message], now)
                     await db.execute(ANSWERED, event.subject, now, kind)
         self._informant.committed()
         return row is not None
@@ -140,7 +140,7 @@ async def _write(db: Connection, arrived: Arrived, done: Done, now: datetime) ->
     elif done.suppress is False:
         await rows.allow(db, prints, now)
     if done.answer is not None:
-        await rows.add(db, done.answer, now)
+        await rows.add(db, [done.answer], now)
         await db.execute(ANSWERED, arrived.reply_id, now, done.kind)
     await outbox.put(db, done.events, now, [arrived.traceparent] * len(done.events))
 

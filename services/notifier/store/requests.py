@@ -6,34 +6,43 @@ from uuid import UUID
 
 import orjson
 
-from services.notifier.domain.invitation import DECIDED, Learned
-from services.notifier.domain.message import Message
+from services.notifier.domain.invitation import DECIDED, Asked, Learned, Taken
 from services.notifier.domain.ports import Informant
 from services.notifier.store import rows
 from services.notifier.store.database import Connection, Database
 from shared.events import ChallengeEvent, DeliveryEvent, PersonErased
 
 # Who takes a message holds this, and who erases waits for it: a message that is being taken while its person is erased
-# would else be seen by neither. A statement of its own, since a statement sees what was committed when it began.
-HOLD = "SELECT pg_advisory_xact_lock_shared(hashtextextended($1::text, 0))"
+# would else be seen by neither. A statement of its own, since a statement sees what was committed when it began. In the
+# order of ids, so that no two wait for each other in a circle.
+HOLD = """
+SELECT pg_advisory_xact_lock_shared(hashtextextended(id::text, 0))
+FROM (SELECT unnest($1::uuid[]) AS id ORDER BY 1) AS ordered
+"""
 HOLD_ALONE = """
 SELECT pg_advisory_xact_lock(hashtextextended(id::text, 0))
 FROM (SELECT unnest($1::uuid[]) AS id ORDER BY 1) AS ordered
 """
-ERASED = "SELECT 1 FROM erased WHERE appointment_id = $1"
 
 # Another attempt of the same challenge tells the same, except a later code; state and version are otp's word alone.
+# $1: what `_fields` makes, $2: now.
 LEARN = """
 INSERT INTO invitation (challenge_id, organisation_id, appointment_id, cycle, handle_hash, fingerprints, prints,
   organisation, unit, post, language, contact, about, code_not_after, not_after, created_at, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $16)
+SELECT challenge_id, organisation_id, appointment_id, cycle, handle_hash, fingerprints, prints, organisation, unit,
+  post, language, contact, about, code_not_after, not_after, $2::timestamptz, $2
+FROM json_to_recordset($1::json) AS new (challenge_id uuid, organisation_id uuid, appointment_id uuid, cycle int,
+  handle_hash text, fingerprints jsonb, prints text[], organisation jsonb, unit jsonb, post jsonb, language text,
+  contact text, about text, code_not_after timestamptz, not_after timestamptz)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.appointment_id = new.appointment_id)
+ORDER BY challenge_id
 ON CONFLICT (challenge_id) DO UPDATE SET
   handle_hash = coalesce(EXCLUDED.handle_hash, invitation.handle_hash), fingerprints = EXCLUDED.fingerprints,
   prints = EXCLUDED.prints, organisation = EXCLUDED.organisation, unit = EXCLUDED.unit, post = EXCLUDED.post,
   language = EXCLUDED.language, contact = EXCLUDED.contact, about = EXCLUDED.about,
   code_not_after = greatest(EXCLUDED.code_not_after, invitation.code_not_after),
   not_after = coalesce(invitation.not_after, EXCLUDED.not_after), changed_at = EXCLUDED.changed_at
-RETURNING state
+RETURNING challenge_id, state
 """
 
 DECIDE = """
@@ -83,19 +92,19 @@ class Requests:
         self._database = database
         self._informant = informant
 
-    async def take(self, message: Message, learned: Learned | None, now: datetime) -> bool:
-        """Put a message into the ledger, once, and learn its invitation; False when it was there already or its
-        person is erased. What arrives for a challenge that is decided is stated as dropped, not sent."""
+    async def take(self, asked: Sequence[Asked], now: datetime) -> Taken:
+        """Put messages into the ledger, each once, and learn their invitations, in one transaction; passed over are
+        those that are there already or whose person is erased. What arrives for a challenge that is decided is stated
+        as dropped, not sent."""
         async with self._database.transaction() as db:
-            if message.appointment_id is not None:
-                await db.execute(HOLD, str(message.appointment_id))
-                if await db.fetchval(ERASED, message.appointment_id):
-                    return False
-            state = await _learn(db, learned, now) if learned else "open"
-            added = await rows.add(db, message, now)
-            if added and state != "open" and message.challenge_id is not None:
-                await rows.drop_unsent(db, message.challenge_id, now)
-            return added
+            appointments = {each.message.appointment_id for each in asked if each.message.appointment_id is not None}
+            if appointments:
+                await db.execute(HOLD, list(appointments))
+            over = await _learn(db, [each.learned for each in asked if each.learned is not None], now)
+            new = await rows.add(db, [each.message for each in asked], now)
+            late = over & {each.message.challenge_id for each in asked if each.message.id in new}
+            dropped = [event for each in sorted(late) for event in await rows.drop_unsent(db, each, now)]
+        return Taken([each.message.id in new for each in asked], dropped)
 
     async def decide(self, event: ChallengeEvent, now: datetime) -> list[DeliveryEvent]:
         """Note what otp states of a challenge, drop what is unsent for it, tell the bot. An older version than the
@@ -129,11 +138,30 @@ class Requests:
         self._informant.committed()
 
 
-async def _learn(db: Connection, learned: Learned, now: datetime) -> str:
-    state = await db.fetchval(
-        LEARN, learned.challenge_id, learned.organisation_id, learned.appointment_id, learned.cycle,
-        learned.handle_hash, orjson.dumps(dict(learned.fingerprints)).decode(), list(learned.fingerprints.values()),
-        learned.organisation.model_dump_json(), learned.unit.model_dump_json(), learned.post.model_dump_json(),
-        learned.language, learned.contact, learned.about, learned.code_not_after, learned.not_after, now,
-    )  # fmt: skip
-    return str(state)
+async def _learn(db: Connection, learned: Sequence[Learned], now: datetime) -> set[UUID]:
+    """Note invitations; returns the challenges among them that are decided already."""
+    if not learned:
+        return set()
+    found = await db.fetch(LEARN, rows.array([_fields(each) for each in learned]), now)
+    return {row["challenge_id"] for row in found if row["state"] != "open"}
+
+
+def _fields(learned: Learned) -> dict[str, object]:
+    """An invitation as JSON that PostgreSQL reads."""
+    return {
+        "challenge_id": learned.challenge_id,
+        "organisation_id": learned.organisation_id,
+        "appointment_id": learned.appointment_id,
+        "cycle": learned.cycle,
+        "handle_hash": learned.handle_hash,
+        "fingerprints": dict(learned.fingerprints),
+        "prints": list(learned.fingerprints.values()),
+        "organisation": orjson.Fragment(learned.organisation.model_dump_json()),
+        "unit": orjson.Fragment(learned.unit.model_dump_json()),
+        "post": orjson.Fragment(learned.post.model_dump_json()),
+        "language": learned.language,
+        "contact": learned.contact,
+        "about": learned.about,
+        "code_not_after": learned.code_not_after,
+        "not_after": learned.not_after,
+    }

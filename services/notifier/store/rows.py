@@ -1,6 +1,6 @@
 """Rows of the ledger: put in, read out, dropped, and who wants no announcements."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,20 @@ log = structlog.get_logger(__name__)
 
 _TEXT: TypeAdapter[Text] = TypeAdapter(Text)
 
+# $1: a JSON array of what `_fields` makes; $2: now.
 ADD = """
 INSERT INTO message (id, organisation_id, lane, template, text, language, attempt, fingerprints, contact, about, phone,
   chat_id, secrets, not_after, appointment_id, cycle, challenge_id, unit_id, causation_id, traceparent, not_before,
   created_at, changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21, $21)
-ON CONFLICT (id) DO NOTHING
+SELECT id, organisation_id, lane, template, text, language, attempt, fingerprints, contact, about, phone,
+  chat_id, secrets, not_after, appointment_id, cycle, challenge_id, unit_id, causation_id, traceparent,
+  $2::timestamptz, $2, $2
+FROM json_to_recordset($1::json) AS new (id uuid, organisation_id uuid, lane text, template text, text jsonb,
+  language text, attempt int, fingerprints jsonb, contact text, about text, phone text, chat_id bigint, secrets text,
+  not_after timestamptz, appointment_id uuid, cycle int, challenge_id uuid, unit_id uuid, causation_id uuid,
+  traceparent text)
+WHERE NOT EXISTS (SELECT FROM erased WHERE erased.appointment_id = new.appointment_id)
+ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id
 """
 
 DROP = """
@@ -43,16 +51,41 @@ ALLOW_BY_BOT = "UPDATE telegram_account SET announcements = true, changed_at = $
 ALLOW = "DELETE FROM suppression WHERE fingerprint = ANY($1::text[]) AND purpose = $2"
 
 
-async def add(db: Connection, message: Message, now: datetime) -> bool:
-    """Put a message into the queue; False when it is there already: its id is its inbox."""
-    status = await db.execute(
-        ADD, message.id, message.organisation_id, message.lane.value, message.template,
-        message.text.model_dump_json(exclude_none=True), message.language, message.attempt,
-        orjson.dumps(dict(message.fingerprints)).decode(), message.contact, message.about, message.phone,
-        message.chat_id, message.secrets, message.not_after, message.appointment_id, message.cycle,
-        message.challenge_id, message.unit_id, message.causation_id, message.traceparent, now,
-    )  # fmt: skip
-    return str(status).endswith(" 1")
+async def add(db: Connection, messages: Sequence[Message], now: datetime) -> set[UUID]:
+    """Put messages into the queue; returns the new ones: those that are there already (a message's id is its inbox) or
+    whose person is erased are passed over."""
+    return {row["id"] for row in await db.fetch(ADD, array([_fields(message) for message in messages]), now)}
+
+
+def array(items: Sequence[Mapping[str, object]]) -> str:
+    """A JSON array for json_to_recordset; ids may be the driver's own kind of UUID."""
+    return orjson.dumps(items, default=str).decode()
+
+
+def _fields(message: Message) -> dict[str, object]:
+    """A new message as JSON that PostgreSQL reads."""
+    return {
+        "id": message.id,
+        "organisation_id": message.organisation_id,
+        "lane": message.lane.value,
+        "template": message.template,
+        "text": orjson.Fragment(message.text.model_dump_json(exclude_none=True)),
+        "language": message.language,
+        "attempt": message.attempt,
+        "fingerprints": dict(message.fingerprints),
+        "contact": message.contact,
+        "about": message.about,
+        "phone": message.phone,
+        "chat_id": message.chat_id,
+        "secrets": message.secrets,
+        "not_after": message.not_after,
+        "appointment_id": message.appointment_id,
+        "cycle": message.cycle,
+        "challenge_id": message.challenge_id,
+        "unit_id": message.unit_id,
+        "causation_id": message.causation_id,
+        "traceparent": message.traceparent,
+    }
 
 
 async def drop_unsent(db: Connection, challenge_id: UUID, now: datetime) -> list[DeliveryEvent]:

@@ -205,4 +205,6 @@ async def until(question: Callable[[], Awaitable[Any]], seconds: float = 60.0) -
 async def engine(url: str, **more: Any) -> AsyncIterator[Engine]:
     """An engine on the database at `url`."""
     async with Database(url, connections=6) as database:
-        yield Engine(database, **more)
+        made = Engine(database, **more)
+        async with made.requests:
+            yield made

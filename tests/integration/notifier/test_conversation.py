@@ -381,7 +381,7 @@ async def test_a_message_that_is_being_taken_while_its_person_is_erased_is_forgo
 ) -> None:
     adding, go, add = asyncio.Event(), asyncio.Event(), rows.add
 
-    async def slowly(*arguments: Any) -> bool:
+    async def slowly(*arguments: Any) -> set[UUID]:
         adding.set()
         await go.wait()
         return await add(*arguments)

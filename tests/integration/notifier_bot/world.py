@@ -157,7 +157,8 @@ class World:
             senders = {lane: await stack.enter_async_context(Sender(parts, lane, workers=4)) for lane in Lane}
             wake = {lane: sender.wakeup.wake for lane, sender in senders.items()}
             store = RequestStore(self.database, self.bot.informant)
-            self.requests = Requests(store, sealer(keys, "notifier"), wake, lambda: None)
+            requests = Requests(store, sealer(keys, "notifier"), wake, lambda: None)
+            self.requests = await stack.enter_async_context(requests)
             fingerprinter = Fingerprinter(ring(keys.fingerprint))
             self.conversation = Conversation(
                 Inbound(self.database, self.bot.informant),
