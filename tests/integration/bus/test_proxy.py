@@ -215,7 +215,7 @@ async def test_invariant_22_a_broker_that_is_not_there_for_a_while_is_waited_for
         await late.stop()
 
 
-async def test_invariant_22_connections_cut_under_load_lose_nothing_and_change_no_order(line: Line) -> None:
+async def test_invariant_21_and_22_connections_cut_under_load_lose_nothing_and_change_no_order(line: Line) -> None:
     await line.consumer()
     for version in range(1, 41):
         for subject in range(5):
