@@ -181,12 +181,13 @@ async def test_with_short_times_valkey_is_empty_again_in_the_end(valkey: Redis) 
     """otp.md rule 25, with the real clock of the server: after the kept times not a key is left."""
     policy = Policy(kept=1, reply_kept=1, per_number=((5, 1), (10, 1)), invitation=1, code_margin=0)
     world = World(valkey, policy)
-    before = await valkey.dbsize()
+    before = most = await valkey.dbsize()
     for number in range(50):
         sent = await world.opened(phone=f"+9155500{number:05}")
         await world.otp.judge(world.code_reply(sent.code or "", f"+9155500{number:05}"), world.now)
+        most = max(most, await valkey.dbsize())  # the first keys may be gone before the last are made
     await world.published()
-    assert await valkey.dbsize() > 100
+    assert most > before
 
     async def is_back() -> bool:
         return await valkey.dbsize() <= before
