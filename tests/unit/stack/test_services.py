@@ -3,6 +3,7 @@
 import ast
 import json
 from base64 import b64decode
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,18 +38,20 @@ def declared(service: str) -> dict[str, bool]:
     final = [node for node in classes.values() if _prefix(node)]
     assert [_prefix(node) for node in final] == [f"{service.upper()}_"]
     fields: dict[str, bool] = {}
-    lineage = [final[0]]
-    while lineage[-1].bases:
-        base = lineage[-1].bases[0]
-        assert isinstance(base, ast.Name)
-        if base.id not in classes:
-            break
-        lineage.append(classes[base.id])
-    for node in reversed(lineage):
+    for node in _lineage(final[0], classes):
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 fields[f"{service}_{statement.target.id}".upper()] = _required(statement.value)
     return fields
+
+
+def _lineage(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
+    """The class and all that it inherits from, bases first, so that the nearest declaration comes last."""
+    for base in reversed(node.bases):
+        assert isinstance(base, ast.Name)
+        if base.id in classes:
+            yield from _lineage(classes[base.id], classes)
+    yield node
 
 
 def _prefix(node: ast.ClassDef) -> str:
