@@ -67,17 +67,25 @@ class Watch:
         self._before: Sample | None = None
         self._dead: tuple[Mapping[Place, int], datetime, tuple[DeadRow, ...]] | None = None
         self._tails = 0
+        self._trouble: BusUnavailable | None = None
 
     async def run(self, every: float) -> None:
-        """Sample for ever, each `every` seconds; a broker that does not answer is asked again."""
+        """Sample for ever, each `every` seconds; a broker that does not answer is asked again, and why is logged."""
         while True:
             with contextlib.suppress(BusUnavailable):
                 await self.sample()
             await asyncio.sleep(every)
 
     async def sample(self) -> Sample:
-        """Look now."""
-        ends = await self._reader.ends(EVERY_TOPIC)
+        """Look now. Raises BusUnavailable; each cause is logged once."""
+        try:
+            ends = await self._reader.ends(EVERY_TOPIC)
+        except BusUnavailable as failure:
+            if self._trouble is None or self._trouble.message != failure.message:
+                log.warning("the broker cannot be asked", error_code=failure.code, reason=failure.message)
+            self._trouble = failure
+            raise
+        self._trouble = None
         self._before, self._now = self._now, Sample(self._clock(), ends)
         return self._now
 
@@ -85,7 +93,7 @@ class Watch:
         """Raises BusUnavailable when the broker has not answered lately. Asks it only before the first sample."""
         seen = self._now or await self.sample()
         if self._clock() - seen.at > _SILENT:
-            raise BusUnavailable
+            raise self._trouble or BusUnavailable
 
     async def topics(self) -> Sequence[TopicRow]:
         """One row per topic, as the newest sample saw it."""

@@ -45,13 +45,16 @@ def server_properties(
     """The file's text; `more` has the last word."""
     replicas = len(nodes)
     listener = security.listener
+    clients = {listener: node.port, **security.doors}
+    listeners = {**clients, "CONTROLLER": node.controller_port}
+    protocols = {**dict.fromkeys(clients, listener), "CONTROLLER": security.controller}
     lines: dict[str, str | int] = {
         **_SETTINGS,
         "node.id": node.node,
         "controller.quorum.voters": ",".join(f"{n.node}@{LOOPBACK}:{n.controller_port}" for n in nodes),
         "log.dirs": str(data),
-        "listeners": f"{listener}://{LOOPBACK}:{node.port},CONTROLLER://{LOOPBACK}:{node.controller_port}",
-        "listener.security.protocol.map": f"{listener}:{listener},CONTROLLER:{security.controller}",
+        "listeners": ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in listeners.items()),
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "inter.broker.listener.name": listener,
     }
     for topic in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic"):

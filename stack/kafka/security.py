@@ -13,6 +13,9 @@ class Security:
     """Name and protocol of the listener for clients and for the other brokers."""
     controller: str = "SSL"
     """Protocol of the controllers' listener."""
+    doors: Mapping[str, int] = field(default_factory=dict)
+    """More listeners for clients by name, each with its port and the protocol of `listener`: a door of its own may
+    show another certificate."""
     properties: Mapping[str, str] = field(default_factory=dict)
     """More lines of server.properties: mechanisms, key stores, authorizer, super users."""
     format_arguments: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,19 +12,28 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from shared.bus.access import MECHANISM, Access
 from shared.bus.connection import Connection
 from shared.clock import utc_now
 from shared.events.rights import PRINCIPALS, Right
+from stack import ports
 from stack.folder import RunFolder
 from stack.kafka import Jars, KafkaCluster, Security
 from tests.integration.security.certificates import Authority
 
 ADMIN, BROKER = "admin", "broker"
+DOOR = "DOOR"
+RAN_OUT = timedelta(hours=-1)
 ANSWER_SECONDS = 30.0
 _OPERATIONS = {
     "Read": AclOperation.READ,
@@ -42,8 +51,12 @@ class Secured:
     """A cluster that nobody enters without a password."""
 
     kafka: KafkaCluster
+    authority: Authority
     ca_file: Path
     passwords: Mapping[str, str]
+    door: int
+    """Port of a listener that shows a certificate that ran out, until `renew`."""
+    door_certificate: Path
 
     @property
     def bootstrap(self) -> str:
@@ -68,6 +81,28 @@ class Secured:
             f"{prefix}KAFKA_PASSWORD": self.passwords[principal],
             f"{prefix}KAFKA_CA_FILE": str(self.ca_file),
         }
+
+    def at_the_door(self, principal: str) -> Connection:
+        """As a service would connect to the listener whose certificate ran out."""
+        return replace(self.connection(principal), bootstrap=f"127.0.0.1:{self.door}")
+
+    def renew(self, lifetime: timedelta = timedelta(days=365)) -> None:
+        """The door shows a new certificate from now on, without a restart of the broker, as an operator would do it."""
+        self.authority.broker(self.door_certificate, lifetime=lifetime)
+        name = f"listener.name.{DOOR.lower()}.ssl.keystore.location"
+        entry = ConfigEntry(name, str(self.door_certificate), incremental_operation=AlterConfigOpType.SET)
+        admin = self.admin(ADMIN)
+        node = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[entry])
+        for done in admin.incremental_alter_configs([node]).values():
+            done.result(ANSWER_SECONDS)
+
+    def set_password(self, principal: str, password: str) -> None:
+        """Kafka knows this password of a principal from now on; open connections go on."""
+        admin = self.admin(ADMIN)
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        change = UserScramCredentialUpsertion(principal, info, password.encode())
+        for done in admin.alter_user_scram_credentials([change]).values():
+            done.result(ANSWER_SECONDS)
 
     def allow(self, rights: Iterable[Right]) -> None:
         """Add these ACLs, as the administrator."""
@@ -96,24 +131,30 @@ class Secured:
         )
 
 
-def secured(jars: Jars, run: RunFolder, *, name: str, lifetime: timedelta = timedelta(days=365)) -> Secured:
-    """A cluster that is not started. `lifetime`: of the broker's certificate; negative: it ran out that long ago."""
+def secured(jars: Jars, run: RunFolder, *, name: str) -> Secured:
+    """A cluster that is not started."""
     folder = run.path / f"{name}-certificates"
     folder.mkdir(mode=0o700)
     authority = Authority(name, utc_now())
     ca_file = authority.trusted(folder / "ca.pem")
     passwords = {user: secrets.token_urlsafe(18) for user in (*PRINCIPALS, ADMIN, BROKER)}
-    security = _security(authority.broker(folder / "node.pem", lifetime=lifetime), ca_file, passwords)
-    return Secured(KafkaCluster(jars, run, security=security, name=name), ca_file, passwords)
+    node = authority.broker(folder / "node.pem")
+    old = authority.broker(folder / "door.pem", lifetime=RAN_OUT)
+    door = ports.pick()
+    security = _security(node, old, door, ca_file, passwords)
+    return Secured(KafkaCluster(jars, run, security=security, name=name), authority, ca_file, passwords, door, old)
 
 
-def _security(node: Path, ca_file: Path, passwords: Mapping[str, str]) -> Security:
+def _security(node: Path, old: Path, door: int, ca_file: Path, passwords: Mapping[str, str]) -> Security:
     login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
-    listener = f"listener.name.sasl_ssl.{MECHANISM.lower()}"
+    login += f' username="{BROKER}" password="{passwords[BROKER]}";'
+    jaas = f"{MECHANISM.lower()}.sasl.jaas.config"
     properties = {
         "sasl.enabled.mechanisms": MECHANISM,
         "sasl.mechanism.inter.broker.protocol": MECHANISM,
-        f"{listener}.sasl.jaas.config": f'{login} username="{BROKER}" password="{passwords[BROKER]}";',
+        f"listener.name.sasl_ssl.{jaas}": login,
+        f"listener.name.{DOOR.lower()}.{jaas}": login,
+        f"listener.name.{DOOR.lower()}.ssl.keystore.location": str(old),
         "listener.name.controller.ssl.client.auth": "required",
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(node),
@@ -123,9 +164,8 @@ def _security(node: Path, ca_file: Path, passwords: Mapping[str, str]) -> Securi
         "super.users": f"User:{BROKER};User:{ADMIN};User:CN=kafka-node",
     }
     users = [f"{MECHANISM}=[name={user},iterations=4096,password={word}]" for user, word in passwords.items()]
-    return Security(
-        properties=properties, format_arguments=tuple(word for user in users for word in ("--add-scram", user))
-    )
+    arguments = tuple(word for user in users for word in ("--add-scram", user))
+    return Security(doors={DOOR: door}, properties=properties, format_arguments=arguments)
 
 
 def _binding(right: Right) -> AclBinding:
