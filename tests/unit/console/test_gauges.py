@@ -50,6 +50,20 @@ def test_dead_letters_that_are_gone_are_not_told_any_more() -> None:
     assert registry.get_sample_value("boothline_dead_letters_open", labels) is None
 
 
+def test_what_a_dead_letter_says_of_itself_is_no_label() -> None:
+    registry = new_registry()
+    made_up = [
+        dead(3).model_copy(update={"group": f"made up {n}", "topic": f"{n}", "reason": f"code_{n}"}) for n in range(50)
+    ]
+    Gauges(registry).show([], [dead(2), *made_up, dead(5).model_copy(update={"reason": "ValueError"})], NOW)
+    told = [line for line in render(registry).decode().splitlines() if line.startswith("boothline_dead_letters_open{")]
+    assert sorted(told) == [
+        'boothline_dead_letters_open{group="notifier-urgent",reason="crash",topic="notifier.urgent"} 5.0',
+        'boothline_dead_letters_open{group="notifier-urgent",reason="seal",topic="notifier.urgent"} 2.0',
+        'boothline_dead_letters_open{group="unknown",reason="refused",topic="unknown"} 150.0',
+    ]
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_only_announcements_may_wait_for_as_long_as_they_like(topic: events.Topic) -> None:
     limit = lag_limit(topic)
