@@ -56,7 +56,8 @@ def seat(units: list[str], number: int) -> Seat:
 
 async def live(world: World, person: MadeUp, where: Seat, way: Way, step: Callable[[], None]) -> Act:
     """Recorded, asked, answered; returns what must have come of it."""
-    appointment = await patiently(lambda: world.recorder.record(where, person, world.now()))
+    now = world.now()  # once: a repeated request under one key must be the same request
+    appointment = await patiently(lambda: world.recorder.record(where, person, now))
     step()
     with contextlib.suppress(NothingCame):  # the audit says what became of it, and of all others
         await _answer(world, world.phone(person), way, step)
@@ -101,11 +102,12 @@ async def _telegram(world: World, phone: Phone, invitation: Text) -> None:
 
 
 async def _sent(posting: Awaitable[None]) -> None:
-    """The page may show that an earlier try went through although its answer was lost: then it has no form."""
+    """When an earlier try went through although its answer was lost, the page has no form any more; the audit says
+    whether it did."""
     try:
         await posting
     except Refused as refused:
-        if refused.status != 200:
+        if refused.status >= 500 or refused.status == _BUSY:
             raise
 
 
