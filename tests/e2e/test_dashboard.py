@@ -25,8 +25,8 @@ QUERIES = [(panel["title"], target["expr"]) for panel in BOARD["panels"] for tar
 class Prometheus:
     """One that scrapes every second."""
 
-    def __init__(self, url: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=30)
+    def __init__(self, http: httpx.Client) -> None:
+        self.http = http
 
     def ask(self, expression: str) -> list[Any]:
         """The samples now. A wrong query fails the test."""
@@ -58,9 +58,12 @@ def prometheus(system: System, promtool: str, tmp_path: Path) -> Iterator[Promet
         str(Path(promtool).with_name("prometheus")), f"--config.file={tmp_path}/prometheus.yml",
         f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address={url}", "--log.level=error",
     ]  # fmt: skip
-    with subprocess.Popen(command, cwd=tmp_path) as process:
+    with (
+        httpx.Client(base_url=f"http://{url}", timeout=30) as http,
+        subprocess.Popen(command, cwd=tmp_path) as process,
+    ):
         try:
-            made = Prometheus(f"http://{url}")
+            made = Prometheus(http)
             until(lambda: _ready(made), "Prometheus is ready")
             yield made
         finally:
