@@ -16,6 +16,7 @@ Row = Mapping[str, Any]
 _AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # "got result for unknown protocol state": the server died in the middle of an answer
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
