@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from services.console.api import access, contract, pages, v1
-from services.console.gauges import Gauges
+from services.console.metrics import Gauges
 from services.console.service import Watch
 from services.console.settings import ConsoleSettings
 from shared import log

@@ -27,7 +27,7 @@ from services.console.domain import (
     shown,
     topic_rows,
 )
-from services.console.gauges import Gauges
+from services.console.metrics import Gauges
 from shared.bus import ALL_TOPICS as EVERY_TOPIC
 from shared.bus import BusUnavailable, DeadLetter, Place, Reader, Received
 from shared.clock import Clock

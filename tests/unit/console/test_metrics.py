@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from services.console.domain import DeadRow, lag_limit
-from services.console.gauges import Gauges
+from services.console.metrics import Gauges
 from services.console.service import Watch
 from shared import events
 from shared.bus import Lag, MemoryBroker, Outgoing, Place
