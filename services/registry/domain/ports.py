@@ -243,8 +243,8 @@ class Outbox(Protocol):
 class Access(Protocol):
     """Accounts, keys, sign-in links, sessions, repeated requests."""
 
-    async def principal_of_key(self, key_hash: bytes) -> Principal | None:
-        """The account behind an API key that is not revoked."""
+    async def principals_of_keys(self, key_hashes: Collection[bytes]) -> Mapping[bytes, Principal]:
+        """The accounts behind API keys that are not revoked, by the key's hash."""
 
     async def account(self, organisation_id: UUID, name: str) -> Principal | None:
         """The account with this name."""

@@ -1,10 +1,10 @@
 -- Accounts, keys, sign-in links, sessions, repeated requests.
 
--- name: principal_of_key
-SELECT a.id, a.organisation_id, a.name, a.unit_id,
+-- name: principals_of_keys
+SELECT k.key_hash, a.id, a.organisation_id, a.name, a.unit_id,
        ARRAY(SELECT unnest(a.permissions) INTERSECT SELECT unnest(k.scopes)) AS permissions
 FROM api_key k JOIN account a ON a.id = k.account_id
-WHERE k.key_hash = $1 AND k.revoked_at IS NULL AND a.closed_at IS NULL;
+WHERE k.key_hash = ANY($1::bytea[]) AND k.revoked_at IS NULL AND a.closed_at IS NULL;
 
 -- name: account
 SELECT id, organisation_id, name, unit_id, permissions FROM account

@@ -1,5 +1,6 @@
 """Accounts, keys, sign-in links, sessions, and the answers to repeated requests."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -22,9 +23,10 @@ class AccessRows:
         """In the transaction of `rows`."""
         self._rows = rows
 
-    async def principal_of_key(self, key_hash: bytes) -> Principal | None:
-        """The account behind an API key that is not revoked."""
-        return _principal(await self._rows.one("principal_of_key", key_hash))
+    async def principals_of_keys(self, key_hashes: Collection[bytes]) -> Mapping[bytes, Principal]:
+        """The accounts behind API keys that are not revoked, by the key's hash."""
+        rows = await self._rows.all("principals_of_keys", list(key_hashes))
+        return {row["key_hash"]: _principal_of(row) for row in rows}
 
     async def account(self, organisation_id: UUID, name: str) -> Principal | None:
         """The account with this name."""
@@ -89,7 +91,9 @@ class AccessRows:
 
 
 def _principal(row: Row | None) -> Principal | None:
-    if row is None:
-        return None
+    return _principal_of(row) if row else None
+
+
+def _principal_of(row: Row) -> Principal:
     permissions = frozenset(Permission(name) for name in row["permissions"])
     return Principal(row["id"], row["organisation_id"], row["name"], permissions, row["unit_id"])
