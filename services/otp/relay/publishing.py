@@ -1,6 +1,7 @@
 """Publishes what lies in the outbox, and only then trims the stream."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -40,11 +41,10 @@ class RelayMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register the metrics."""
-        self.published = Counter(
-            "boothline_otp_published_total", "Events published from the outbox", ["event"], registry=registry
-        )
-        self.parked = Counter("boothline_otp_parked_total", "Outbox entries set aside", registry=registry)
-        self.waiting = Gauge("boothline_otp_outbox_entries", "Outbox entries not yet published", registry=registry)
+        self.waiting = Gauge("boothline_outbox_waiting", "Events not published", registry=registry)
+        self.age = Gauge("boothline_outbox_oldest_seconds", "Age of the oldest event not published", registry=registry)
+        self.published = Counter("boothline_outbox_published_total", "Events published", registry=registry)
+        self.parked = Counter("boothline_outbox_refused_total", "Events set aside: never published", registry=registry)
 
 
 class Relay:
@@ -88,6 +88,8 @@ class Relay:
                 pause = PAUSE_SECONDS[min(self._failures, len(PAUSE_SECONDS) - 1)]
                 self._failures += 1
                 log.warning("relay waits", error_code=error.code, reason=error.message, seconds=pause)
+                with contextlib.suppress(Unavailable):
+                    await self._measure()  # what waits is never of more interest than now
                 await asyncio.sleep(pause)
 
     async def _relay(self) -> None:
@@ -99,7 +101,7 @@ class Relay:
                 tidied = clock()
                 await self.publish(await self._outbox.take_over(BATCH))
                 await self._outbox.forget_dead()
-                self._metrics.waiting.set(await self._outbox.length())
+                await self._measure()
             self._waiting = True
             entries = await self._outbox.take(BATCH)
             self._waiting = False
@@ -108,6 +110,11 @@ class Relay:
             self._failures = 0
             if len(entries) < BATCH:
                 await asyncio.sleep(max(0.0, began + SPACING_SECONDS - clock()))
+
+    async def _measure(self) -> None:
+        waiting, oldest = await self._outbox.waiting()
+        self._metrics.waiting.set(waiting)
+        self._metrics.age.set(max(0.0, (self._clock() - oldest).total_seconds()) if oldest else 0.0)
 
     async def publish(self, entries: Sequence[Entry]) -> int:
         """Publish these, in order, then settle them. Raises Unavailable, and then they stay unfinished."""
@@ -124,8 +131,7 @@ class Relay:
         unsent = {each.entry.id for each in parked}
         done = [entry for entry in entries if entry.id not in unsent]
         await self._outbox.settle(done, parked, self._clock())
-        for entry in done:
-            self._metrics.published.labels(entry.type).inc()
+        self._metrics.published.inc(len(done))
         for each in parked:
             self._metrics.parked.inc()
             log.error("outbox entry set aside", event_type=each.entry.type, problem=each.problem)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from services.otp.domain.policy import moment_of
 from services.otp.store.scripts import Scripts
 from shared.valkey import BLOCK, Valkey, valkey_errors
 
@@ -92,10 +93,14 @@ class Outbox:
                 if int(member["pending"]) == 0 and int(member["idle"]) > FORGET_AFTER_MS:
                     await self._valkey.xgroup_delconsumer(STREAM, GROUP, member["name"])
 
-    async def length(self) -> int:
-        """Entries not yet published. Raises Unavailable."""
+    async def waiting(self) -> tuple[int, datetime | None]:
+        """How many entries are not published, and since when the oldest waits, by Valkey's clock. Raises
+        Unavailable."""
         with valkey_errors():
-            return int(await self._valkey.xlen(STREAM))
+            count = int(await self._valkey.xlen(STREAM))
+            first: Any = await self._valkey.xrange(STREAM, count=1)
+        milliseconds = str(first[0][0]).partition("-")[0] if first else None
+        return count, moment_of(int(milliseconds)) if milliseconds else None
 
 
 def _flat(entries: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ async def test_a_running_relay_outlives_an_absent_broker(world: World) -> None:
         tasks.spawn(world.relay.run(), "relay")
         await world.otp.open(world.recorded(), world.now)
         await until(lambda: _pending(world.valkey))
+        await until(lambda: _told(world, "waiting", 2))
         world.topics.failing = None
         await until(lambda: _is_published(world, 2))
         await until(lambda: _is_empty(world.valkey))
@@ -47,6 +49,10 @@ async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20)
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 # other processes and Valkey itself set no event here
             await asyncio.sleep(0.01)
+
+
+async def _told(world: World, name: str, value: float) -> bool:
+    return world.metrics.get_sample_value(f"boothline_outbox_{name}") == value
 
 
 async def _pending(valkey: Redis) -> int:
@@ -202,3 +208,11 @@ async def test_valkey_away_is_said_as_such(world: World) -> None:
             await challenges.close(world.recorded().subject, 1, world.recorded().subject, world.now)
         with pytest.raises(ValkeyUnavailable):
             await challenges.due(world.now, 1)
+
+
+async def test_the_age_of_the_oldest_entry_is_that_of_the_first_in_the_stream(world: World) -> None:
+    assert await world.outbox.waiting() == (0, None)
+    await world.valkey.xadd("otp:outbox", {"type": "t"}, id="1764000000000-0")
+    await world.valkey.xadd("otp:outbox", {"type": "t"}, id="1764000009000-3")
+    assert await world.outbox.waiting() == (2, datetime.fromtimestamp(1_764_000_000, UTC))
+    await world.valkey.delete("otp:outbox")  # keys of ours have a time to live
