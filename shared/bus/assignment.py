@@ -1,7 +1,6 @@
 """What a member owns between two rebalances; made anew each time, so nothing of an older one can leak in."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Collection
 
 from shared.bus.lanes import Lanes
 from shared.bus.offsets import OffsetTracker
@@ -45,19 +44,6 @@ class Assignment:
     def oldest(self, now: float) -> float:
         """Age in seconds of the oldest record in flight; 0 if there is none."""
         return now - next(iter(self._taken.values()))[0] if self._taken else 0.0
-
-    @property
-    def oldest_written(self) -> datetime | None:
-        """When the record was written that has been in flight longest."""
-        return next(iter(self._taken.values()))[1].timestamp if self._taken else None
-
-    def lag(self, progress: Mapping[Place, tuple[int, int]]) -> Mapping[str, int]:
-        """By topic: end of the log minus committed offset, of the places in `progress` (next offset to take, end)."""
-        lags: dict[str, int] = {place.topic: 0 for place in self._trackers}
-        for place, (position, end) in progress.items():
-            if place in self._trackers:
-                lags[place.topic] += max(0, end - self._trackers[place].base(position))
-        return lags
 
     def open(self, window: int) -> list[Place]:
         """Partitions with less than `window` uncommitted records: one stuck record must not let the rest run away."""

@@ -42,11 +42,11 @@ DURABLE = Timing(request=15, session=30, heartbeat=3, rebalance=60, fetch_wait=0
 
 EMBEDDED = Timing(request=75, session=6, heartbeat=0.5, rebalance=60, fetch_wait=0.05, revoke=2.0, stuck=15.0)
 """Tansu 0.6: holds JoinGroup for the rebalance time, so `request` must be longer; sends no LeaveGroup for the first
-generation, which is 0, so a lone member says goodbye by our hand (restart 6 s instead of 14 s) and a short session frees
-the partitions of a killed one; lets a new leader deal out the partitions 3 s after it joined, whether or not the others
-have finished; sometimes keeps a leader that has left, and the others then wait for ever, so one of several falls silent
-instead of leaving; looks for new records a few times within the fetch wait only (measured from publish to hearing:
-215 ms at 0.5 s, 15 ms at 0.1 s, 3-4 ms at 0.05 s); makes topics that do not exist on publish."""
+generation, which is 0, so a lone member says goodbye by our hand (restart 6 s instead of 14 s), and a short session
+frees the partitions of a killed one; lets a new leader deal out the partitions 3 s after it joined, whether or not the
+others have finished; sometimes keeps a leader that has left, and the others then wait for ever, so one of several falls
+silent instead of leaving; looks for new records a few times within the fetch wait only (measured from publish to
+hearing: 215 ms at 0.5 s, 15 ms at 0.1 s, 3-4 ms at 0.05 s); makes topics that do not exist on publish."""
 
 
 @dataclass(frozen=True, slots=True)

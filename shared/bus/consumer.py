@@ -20,7 +20,7 @@ from shared.bus.ownership import Ownership
 from shared.bus.producer import Producer
 from shared.bus.retry import Outages, RetryBudget
 from shared.bus.trying import Policy
-from shared.bus.watch import Watch, measure_lag
+from shared.bus.watch import Watch
 from shared.bus.watchdog import Watchdog
 from shared.bus.wire import AccessRefused, Broker, BusUnavailable, Member, Place
 from shared.clock import Clock
@@ -94,7 +94,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         self._metrics = metrics or BusMetrics(CollectorRegistry())
         self._metrics.declare(group, self._topics, tuple(handlers))
         self._producer = Producer(broker)
-        self._clock, self._time = clock, time
+        self._time = time
         watchdog = Watchdog(handler_limit, time, lambda topic: self._metrics.stuck.labels(group, topic).inc())
         self._handling = Handling(
             group,
@@ -233,7 +233,6 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             await asyncio.sleep(self._commit_every)
             if (assignment := self._owned.assignment) is not None:
                 await self._owned.commit(assignment)
-                measure_lag(self._metrics, self._group, assignment, self._owned.member, self._clock())
 
 
 def _topics(handlers: Handlers) -> tuple[Topic, ...]:

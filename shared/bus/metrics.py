@@ -72,46 +72,39 @@ class BusMetrics:
         self.paused = Gauge(
             "boothline_consumer_paused", "1 while the dead letter limit holds the group", ["group"], registry=registry
         )
-
         self.stuck = Counter(
-            "boothline_handlers_stuck_total", "Handlers that the watchdog cancelled", ["group", "topic"],
+            "boothline_consumer_handlers_stuck_total", "Handlers that the watchdog cancelled", ["group", "topic"],
             registry=registry,
         )  # fmt: skip
         self.loop_lag = Gauge(
-            "boothline_loop_lag_seconds", "How late the event loop was at the last look", ["group"], registry=registry
+            "boothline_consumer_loop_lag_seconds",
+            "How late the event loop was at the last look",
+            ["group"],
+            registry=registry,
         )
         self.loop_stalls = Counter(
-            "boothline_loop_stalls_total", "Event loop late by more than a third of the session", ["group"],
+            "boothline_consumer_loop_stalls_total", "Event loop late by more than a third of the session", ["group"],
             registry=registry,
         )  # fmt: skip
         self.ready = Gauge(
             "boothline_consumer_ready", "1 while the group's member here is ready", ["group"], registry=registry
         )
         self.waiting = Gauge(
-            "boothline_waiting_records", "Records that wait for a dependency", ["group"], registry=registry
+            "boothline_consumer_waiting_records", "Records that wait for a dependency", ["group"], registry=registry
         )
         self.waiting_seconds = Gauge(
-            "boothline_waiting_seconds", "How long the first of them waits", ["group"], registry=registry
+            "boothline_consumer_waiting_seconds", "How long the first of them waits", ["group"], registry=registry
         )
-        self.lag = Gauge(
-            "boothline_lag_records", "End of the log minus committed offset, of this member's partitions",
-            ["group", "topic"], registry=registry,
-        )  # fmt: skip
-        self.lag_seconds = Gauge(
-            "boothline_lag_seconds", "Since the first record was written that this member has not finished", ["group"],
-            registry=registry,
-        )  # fmt: skip
 
     def declare(self, group: str, topics: Iterable[Topic], events: Collection[type[Event]]) -> None:
         """Every child from the start at 0: a counter born at 1 is invisible to `increase()`."""
         for metric in (
             self.in_flight, self.oldest, self.rebalances, self.paused, self.loop_lag, self.loop_stalls, self.ready,
-            self.waiting, self.waiting_seconds, self.lag_seconds,
+            self.waiting, self.waiting_seconds,
         ):  # fmt: skip
             metric.labels(group)
         for topic in topics:
             self.stuck.labels(group, topic.name)
-            self.lag.labels(group, topic.name)
             self.seconds.labels(group, topic.name)
             for reason in REASONS:
                 self.dead.labels(group, topic.name, reason)

@@ -9,15 +9,12 @@ class OffsetTracker:
 
     def __init__(self) -> None:
         self._dispatched: dict[int, bool] = {}
-        self._first: int | None = None
         self._next: int | None = None
         self._committed: int | None = None
 
     def dispatch(self, offset: int) -> None:
         """A record was handed to a lane."""
         self._dispatched[offset] = False
-        if self._first is None:
-            self._first = offset
 
     def finish(self, offset: int) -> None:
         """It was handled, skipped, or its dead letter acknowledged."""
@@ -30,12 +27,6 @@ class OffsetTracker:
     def window(self) -> int:
         """Records that would come again if the process died now."""
         return len(self._dispatched)
-
-    def base(self, position: int) -> int:
-        """The committed offset; where nothing was dispatched yet, `position`, the next offset to take."""
-        if self._committed is not None:
-            return self._committed
-        return position if self._first is None else self._first
 
     @property
     def due(self) -> int | None:

@@ -2,15 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 
 import structlog
 
-from shared.bus.assignment import Assignment
 from shared.bus.health import Health
 from shared.bus.metrics import BusMetrics
 from shared.bus.watchdog import HandlerUnstoppable, Watchdog
-from shared.bus.wire import Member, Stalled
+from shared.bus.wire import Stalled
 
 log = structlog.get_logger(__name__)
 
@@ -84,12 +82,3 @@ class Watch:
         metrics.ready.labels(group).set(health.ready)
         metrics.waiting.labels(group).set(health.waiting)
         metrics.waiting_seconds.labels(group).set(health.waiting_seconds)
-
-
-def measure_lag(metrics: BusMetrics, group: str, assignment: Assignment, member: Member | None, now: datetime) -> None:
-    """Records and seconds that this member is behind in what it owns."""
-    if member is not None:
-        for topic, lag in assignment.lag(member.progress(assignment.places)).items():
-            metrics.lag.labels(group, topic).set(lag)
-    written = assignment.oldest_written
-    metrics.lag_seconds.labels(group).set(max(0.0, (now - written).total_seconds()) if written else 0.0)

@@ -145,9 +145,6 @@ class Member(Protocol):
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """The next offset to handle for each place. Raises MembershipLost, BusUnavailable."""
 
-    def progress(self, places: Collection[Place]) -> Mapping[Place, tuple[int, int]]:
-        """Next offset to take and end of the log, as the last fetch told them; places not fetched yet are missing."""
-
     async def stop(self) -> None:
         """Leave the group. Never raises, always ends."""
 

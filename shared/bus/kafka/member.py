@@ -100,19 +100,6 @@ class KafkaMember:
         if time.monotonic() - self._heard > self._connection.timing.session:
             raise BusUnavailable
 
-    def progress(self, places: Collection[Place]) -> Mapping[Place, tuple[int, int]]:
-        """From the last fetch of each place; after a rebalance some have had none yet."""
-        if self._consumer is None or (subscription := self._consumer._subscription.subscription) is None:  # noqa: SLF001
-            return {}
-        known = subscription.assignment.tps if subscription.assignment is not None else ()
-        found: dict[Place, tuple[int, int]] = {}
-        for place in places:
-            if (partition := TopicPartition(*place)) in known:
-                state = subscription.assignment.state_value(partition)
-                if state.has_valid_position and state.highwater is not None:
-                    found[place] = state.position, state.highwater
-        return found
-
     async def commit(self, offsets: Mapping[Place, int]) -> None:
         """Commit explicit offsets; aiokafka itself would retry for ever, and a later commit covers this one."""
         try:

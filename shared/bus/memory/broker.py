@@ -206,11 +206,6 @@ class MemoryMember:
         self._group.committed.update(offsets)
         self._broker.commits.append((self._group.name, dict(offsets)))
 
-    def progress(self, places: Collection[Place]) -> Mapping[Place, tuple[int, int]]:
-        """Positions and lengths of the logs."""
-        known = self._positions
-        return {place: (known[place], len(self._broker.logs[place])) for place in places if place in known}
-
     async def stop(self) -> None:
         """Leave; the others get the partitions."""
         if self in self._group.members:

@@ -40,8 +40,8 @@ async def test_invariant_17_an_outage_is_named_with_its_beginning_and_after_a_mi
     assert not consumer.health.ready
     with pytest.raises(NotHearing, match="otp hears nothing: outage, 10 wait for store_unavailable since 2026-11-24"):
         await consumer.probe()
-    await until(lambda: registry.get_sample_value("boothline_waiting_seconds", {"group": GROUP}) == 61)
-    assert registry.get_sample_value("boothline_waiting_records", {"group": GROUP}) == 10
+    await until(lambda: registry.get_sample_value("boothline_consumer_waiting_seconds", {"group": GROUP}) == 61)
+    assert registry.get_sample_value("boothline_consumer_waiting_records", {"group": GROUP}) == 10
     assert registry.get_sample_value("boothline_consumer_ready", {"group": GROUP}) == 0
     away = False
     await until(lambda: stage.committed() == 10)

@@ -62,7 +62,7 @@ async def test_invariant_18_a_handler_that_never_returns_is_cancelled_tried_agai
     assert (letter.reason, letter.attempts) == ("handler_stuck", 2)
     assert letter.seconds >= 242
     labels = {"group": GROUP, "topic": PEOPLE.name}
-    assert registry.get_sample_value("boothline_handlers_stuck_total", labels) == 2
+    assert registry.get_sample_value("boothline_consumer_handlers_stuck_total", labels) == 2
     assert consumer.health.ready
 
 
@@ -142,12 +142,12 @@ async def test_invariant_18_a_handler_that_blocks_the_event_loop_is_counted_and_
 
     await stage.publish(erased("sleepy"))
     await stage.consumer(time=time, handler=sleeper, handler_limit=120.0, metrics=BusMetrics(registry))
-    await until(lambda: registry.get_sample_value("boothline_loop_stalls_total", {"group": GROUP}))
+    await until(lambda: registry.get_sample_value("boothline_consumer_loop_stalls_total", {"group": GROUP}))
     await until(lambda: stage.committed() == 1)
     assert stage.dead() == 0
     assert len(stage.heard.calls) == 1
     labels = {"group": GROUP, "topic": PEOPLE.name}
-    assert registry.get_sample_value("boothline_handlers_stuck_total", labels) == 0
+    assert registry.get_sample_value("boothline_consumer_handlers_stuck_total", labels) == 0
 
 
 @pytest.mark.parametrize(("late", "stalls"), [(9.9, 0), (10.1, 1)])
@@ -157,8 +157,8 @@ async def test_invariant_18_a_loop_that_is_late_by_more_than_a_third_of_the_sess
     registry = CollectorRegistry()
     consumer = await stage.consumer(time=time, metrics=BusMetrics(registry))
     consumer._watch.look(late)
-    assert registry.get_sample_value("boothline_loop_stalls_total", {"group": GROUP}) == stalls
-    assert registry.get_sample_value("boothline_loop_lag_seconds", {"group": GROUP}) == late
+    assert registry.get_sample_value("boothline_consumer_loop_stalls_total", {"group": GROUP}) == stalls
+    assert registry.get_sample_value("boothline_consumer_loop_lag_seconds", {"group": GROUP}) == late
 
 
 async def test_a_machine_that_slept_has_no_stuck_handlers_and_no_stalled_polling(stage: Stage, time: Time) -> None:
