@@ -42,7 +42,7 @@ async def run(settings: ConsoleSettings) -> None:
     async with Lifecycle() as life:
         connection = Connection.of(settings, "console")
         watch = Watch(await life.enter(connection.reader()), utc_now)
-        metrics = new_registry()
+        metrics = new_registry("console")
         tracing = await life.enter(open_tracing(settings, "console", metrics, utc_now))
         life.tasks.spawn(watch.run(settings.sample_seconds), name="sampler")
         life.tasks.spawn(watch.measure(Gauges(metrics), settings.lag_seconds), name="lag probe")

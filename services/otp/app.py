@@ -37,7 +37,7 @@ logger = structlog.get_logger(__name__)
 async def run(settings: OtpSettings, clock: Clock) -> None:
     """Run until a signal comes. Raises what killed a part."""
     async with Lifecycle() as life:
-        registry = new_registry()
+        registry = new_registry("otp")
         tracing = await life.enter(open_tracing(settings, "otp", registry, clock))
         policy = settings.policy()
         valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value()))

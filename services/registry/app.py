@@ -115,7 +115,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
     """Serve the API and the portal, hear events and, unless REGISTRY_RELAY is false, publish them; until a signal
     comes. Raises what killed a part."""
     async with Lifecycle() as life:
-        registry = new_registry()
+        registry = new_registry("registry")
         tracing = await life.enter(open_tracing(settings, "registry", registry, clock))
         wakeup, pages = Wakeup(), Wakeup()
 
@@ -161,7 +161,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
 async def relay(settings: Settings, clock: Clock) -> None:
     """Publish events and do nothing else, until a signal comes."""
     async with Lifecycle() as life:
-        registry = new_registry()
+        registry = new_registry("registry")
         tracing = await life.enter(open_tracing(settings, "registry", registry, clock))
         database = await life.enter(_database(settings))
         connection = Connection.of(settings, "registry-relay")

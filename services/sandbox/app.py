@@ -37,7 +37,7 @@ def account_of(settings: Settings) -> AccountLine:
 
 def web(sandbox: Sandbox, settings: Settings) -> ASGIApp:
     """All edges in one application."""
-    app = create_web("Boothline sandbox", new_registry(), {}, docs=True)
+    app = create_web("Boothline sandbox", new_registry("sandbox"), {}, docs=True)
     token = settings.telegram_token.get_secret_value() if settings.telegram_token else None
     app.include_router(telegram.routes(sandbox, token))
     app.include_router(twilio.routes(sandbox, account_of(settings)))

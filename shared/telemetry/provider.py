@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.clock import Clock
 from shared.telemetry.export import REQUEST_SECONDS, Export, SpanMetrics, quiet
+from shared.telemetry.metrics import VERSION
 from shared.telemetry.recording import MAX_LINKS, Recording
 
 
@@ -38,6 +39,7 @@ def provider_of(processor: SpanProcessor, service: str) -> TracerProvider:
             {
                 "service.namespace": "boothline",
                 "service.name": service,
+                "service.version": VERSION,
                 "service.instance.id": secrets.token_hex(8),
             }
         ),
