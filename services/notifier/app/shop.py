@@ -53,7 +53,7 @@ class Shop:
 
 async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecycle) -> Shop:
     """Stores, keys and the relay, running."""
-    registry = new_registry()
+    registry = new_registry("notifier")
     tracing = await life.enter(open_tracing(settings, "notifier", registry, clock))
     valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value(), name="boothline-notifier"))
     database = await life.enter(Database(settings.database_url.get_secret_value()))
