@@ -110,7 +110,8 @@ def drill(*, scale: float = 0.01, answers: float = 0.25, seed: int = 1, apache: 
     apache
         On one node of Apache Kafka (needs Java and Maven): the embedded broker keeps every record in memory.
     """
-    from stack.drill.drilling import Scenario, perform  # noqa: PLC0415  as above
+    from stack.drill.drilling import Scenario  # noqa: PLC0415  as above
+    from stack.drill.performance import perform  # noqa: PLC0415
 
     report = Report(Console())
     scenario = Scenario(scale, answers, seed, CHECKOUT / ".run" / "drill")

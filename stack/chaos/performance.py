@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
+from stack.audit.quiet import StillBusy
 from stack.audit.table import tell
 from stack.chaos.site import site
 from stack.chaos.striking import Scenario, run
@@ -29,6 +30,9 @@ async def perform(
             tell(result, report.console)
             report.line(f"{struck.restarts} services ended by themselves and were started again; logs: {held.log}")
             return result.exit_code
+    except StillBusy as busy:
+        report.failure(f"{busy}; logs: {held.log}")
+        return 1
     finally:
         held.close(keep_log=True)
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from shared.bus import ensure_topics
+from shared.lifecycle import Tasks
 from stack.audit import Sources
 from stack.child import Child, Waiting
 from stack.embedded.starting import drive_async
@@ -138,11 +139,9 @@ async def site(
         registry = made.services["registry"]
         made.add(Service("relay", (*registry.arguments, "relay"), 0, registry.environment))
         made.sources.write(folder.path / "audit.json")
-        supervisor = asyncio.create_task(made.supervise())  # noqa: TID251  ends in this block
-        try:
+        async with Tasks() as tasks:
+            tasks.spawn(made.supervise(), "supervisor")
             yield made
-        finally:
-            supervisor.cancel()
 
 
 def _product(settings: Mapping[str, str]) -> Product:

@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -22,20 +21,15 @@ from rich.progress import (
 
 from shared.bus import BusUnavailable
 from shared.events.catalogue import GROUPS
-from stack.audit import Act, Audit, Notebook, Sources, audit
+from stack.audit import Sources
 from stack.audit.quiet import until_quiet
-from stack.audit.table import tell as tell_audit
-from stack.chaos.performance import cluster
 from stack.demo.http import Api, Refused
 from stack.drill.outside.carrier import CARRIER_FILE
-from stack.drill.outside.people import ACTS_FILE
 from stack.drill.sampling import Book, Lag, sample
 from stack.drill.site import OUTSIDE, product
 from stack.drill.state import POSTS, appointment_files, size_of, unit_files
-from stack.drill.telling import Run, tell
 from stack.fixture import Size
 from stack.folder import RunFolder
-from stack.kafka import KafkaCluster
 from stack.report import Report
 from stack.running import Options, Running, running
 
@@ -45,8 +39,6 @@ BOOTHS_AT_ONCE = 1_000
 SAMPLE_SECONDS = 2.0
 IDLE_SECONDS = 600.0
 """Without any progress for so long, it hangs."""
-UNBOUNDED = 1
-"""Exit code when something grew without bound."""
 _LOOK = 1.0
 
 
@@ -99,12 +91,12 @@ class Drill:
     async def go(self) -> None:
         """Import everything and see it through until everything rests."""
         await self._import_units()
-        asked = asyncio.create_task(self._watch_people())  # noqa: TID251  awaited below
         try:
-            await self._import_appointments()
-            await asked
-        finally:
-            asked.cancel()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_people())
+                await self._import_appointments()
+        except* (Refused, Stuck) as several:
+            raise several.exceptions[0] from several
         with self.phase("at rest", 1) as bar:
             await until_quiet(sources(self.up, self.files), seconds=IDLE_SECONDS)
             self.bar.update(bar, completed=1)
@@ -193,64 +185,6 @@ async def drill(folder: RunFolder, options: Options, scenario: Scenario, report:
                 yield Drill(up, files, scenario, registry, outside, book, bar)
     finally:
         book.close()
-
-
-async def perform(
-    folder: Callable[[], RunFolder], options: Options, scenario: Scenario, report: Report, *, apache: bool
-) -> int:
-    """The whole drill: 0, 3 when the audit found something, 1 when something grew without bound. `apache`: on one node
-    of Apache Kafka, which keeps records on disk; the embedded broker keeps them in memory."""
-    held = folder()
-    try:
-        async with cluster(held, report, nodes=1 if apache else 0) as kafka:
-            on = replace(options, kafka=kafka.bootstrap if kafka else None, usual_ports=False)
-            return await _performed(held, on, scenario, report, kafka)
-    finally:
-        held.close(keep_log=True)
-
-
-async def _performed(
-    folder: RunFolder, options: Options, scenario: Scenario, report: Report, kafka: KafkaCluster | None
-) -> int:
-    async with drill(folder, options, scenario, report) as run:
-        if kafka:
-            run.up.launcher.watch_also(kafka.children)
-        sampling = asyncio.create_task(run.sampling())  # noqa: TID251  ends in this block
-        try:
-            await run.up.launcher.while_all_live(run.go())
-        finally:
-            sampling.cancel()
-        run.bar.stop()
-        with report.step("audit"):
-            result = await _audited(run)
-    return _reported(run, result, report.console)
-
-
-async def _audited(run: Drill) -> Audit:
-    path = run.files / "audit.sqlite"
-    with Notebook(path) as notebook:
-        for page in _acts(run.files / ACTS_FILE):
-            notebook.add(Act, page)
-        found = await audit(sources(run.up, run.files), notebook, expected=run.appointments, acts_by_phone=True)
-    path.unlink()
-    return found
-
-
-def _acts(path: Path) -> Iterator[list[Act]]:
-    """What people wrote down: a hash of the phone, the state that must follow or `-`, codes asked for."""
-    with path.open(encoding="utf-8") as lines:
-        while page := list(islice(lines, 5_000)):
-            rows = (line.split() for line in page)
-            yield [Act(phone, "" if ends == "-" else ends, int(asks), phone) for phone, ends, asks in rows]
-
-
-def _reported(run: Drill, result: Audit, console: Console) -> int:
-    done = Run(run.appointments, run.phases, run.counts)
-    with (run.scenario.folder / "report.txt").open("w", encoding="utf-8") as file:
-        for where in (Console(width=120, file=file), console):
-            unbounded = tell(done, run.book.series, where)
-            tell_audit(result, where)
-    return result.exit_code or (UNBOUNDED if unbounded else 0)
 
 
 def _bars(console: Console) -> Progress:
