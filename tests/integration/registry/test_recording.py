@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.registry.domain.commands import Once
+from services.registry.domain.commands import Answer, Once
 from services.registry.domain.failures import (
     KeyReused,
     OutOfScope,
@@ -24,6 +24,7 @@ from shared.errors import Failure
 from shared.events import AppointmentRecorded
 from shared.phone import NotAMobile, NotAPhone
 from shared.seal import about_appointment
+from shared.telemetry import current_trace
 from tests.integration.registry.conftest import NOW, PHONE, Registry, command
 
 OTHER = "+915550000002"
@@ -218,3 +219,58 @@ async def test_what_is_read_back_shows_initial_and_last_three_digits(registry: R
     assert isinstance(view, AppointmentView)
     assert [entry.kind for entry in view.timeline] == ["recorded"]
     assert answer.phone == "*******001"
+
+
+async def test_what_comes_together_shares_a_transaction_and_each_fails_alone(registry: Registry) -> None:
+    wanted = [
+        command(external_ref="A-1"),
+        command(unit="9-9", phone=OTHER),
+        command(unit="1-2", phone="+915550000003", external_ref="a\0b"),  # the database takes no NUL
+        command(unit="1-3", phone="+915550000004"),
+    ]
+    record = registry.service.recording.record
+    results = await asyncio.gather(
+        *(record(registry.principal, one, None, NOW) for one in wanted), return_exceptions=True
+    )
+    assert [type(result).__name__ for result in results] == ["Answer", "UnknownUnit", "Unfit", "Answer"]
+    assert len(await registry.events()) == 2
+
+
+async def test_each_of_those_keeps_its_own_trace(registry: Registry) -> None:
+    async def write(number: int) -> None:
+        current_trace.set(f"00-{number:032x}-{number:016x}-01")
+        one = command(unit=f"1-{number}", phone=f"+91555000005{number}")
+        await registry.service.recording.record(registry.principal, one, None, NOW)
+
+    await asyncio.gather(*(write(number) for number in (1, 2, 3)))
+    rows = await registry.rows(
+        "SELECT unit.code, headers, change.traceparent FROM outbox"
+        " JOIN appointment ON appointment.id::text = convert_from(outbox.key, 'UTF8')"
+        " JOIN unit ON unit.id = unit_id JOIN change ON change.appointment_id = appointment.id"
+    )
+    assert len({row["traceparent"] for row in rows}) == 3
+    for row in rows:
+        number = int(row["code"].removeprefix("1-"))
+        assert row["traceparent"] == dict(row["headers"])["traceparent"] == f"00-{number:032x}-{number:016x}-01"
+
+
+async def test_rows_of_an_import_are_recorded_in_order_and_each_fails_alone(registry: Registry) -> None:
+    """Two rows name one phone, so that the second waits for the first; later rows of its unit wait with it."""
+    wanted = [
+        command(post="member", phone="+915550000061", name=Name(None, "Asha Rai"), external_ref="1"),
+        command(post="member", phone="+915550000061", name=Name(None, "Asha Rai"), external_ref="2"),
+        command(post="member", phone="+915550000062", name=Name(None, "Meena Das"), external_ref="3"),
+        command(unit="1-2", phone="+915550000061", name=Name(None, "Somebody Else"), external_ref="4"),
+        command(unit="1-2", phone="+915550000063", name=Name(None, "Rekha Nag"), external_ref="5"),
+    ]
+    rows = [replace(one, unchanged_if_known=True, mode="invite") for one in wanted]
+    phonebook = registry.service.recording._phonebook
+    together = [(row, phonebook.read(row.phone)) for row in rows]
+    results = await registry.service.recording.record_all(registry.principal, together, NOW)
+    seats = [result.seat if isinstance(result, Answer) else type(result).__name__ for result in results]
+    assert seats == [1, 2, 3, "PhoneShared", 1]
+    assert len(await registry.rows("SELECT FROM person")) == 3
+    [counts] = await registry.rows("SELECT waiting FROM committee_count JOIN unit ON id = unit_id WHERE code = '1-1'")
+    assert counts["waiting"] == 3
+    again = await registry.service.recording.record_all(registry.principal, together, NOW)
+    assert [isinstance(each, Answer) and each.created for each in again] == [False] * 5
