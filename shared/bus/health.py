@@ -78,7 +78,7 @@ class Health:
     def said(self) -> str:
         """The problem, what is waited for and since when."""
         if self.problem == "broker" and self.refused:
-            return f"broker. {self.refused}"
+            return f"broker. {self.refused.rstrip('.')}"
         since = f" since {self.waiting_since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if self.waiting_since else ""
         return f"{self.problem}, {self.waiting} wait for {self.waiting_for}{since}" if since else str(self.problem)
 

@@ -87,7 +87,7 @@ async def _refusal(connection: Connection, host: str, port: int) -> str | None:
     except (KafkaError, OSError):
         return None if connection.access.username else f"{host}:{port} expects a user name and a password"
     finally:
-        established.close()
+        await _closed(established)
     return None
 
 
@@ -110,9 +110,15 @@ async def _other_protocol(connection: Connection, host: str, port: int) -> str |
                 await _shown_certificate(host, port, ssl._create_unverified_context())  # noqa: S323, SLF001 # says nothing
                 return f"{host}:{port} expects TLS"
             bare = replace(connection, access=OPEN)
-            (await create_conn(host, port, **_settings(bare))).close()
+            await _closed(await create_conn(host, port, **_settings(bare)))
             return f"{host}:{port} does not speak TLS"
     return None
+
+
+async def _closed(established: Any) -> None:
+    if (closing := established.close()) is not None:
+        async with asyncio.timeout(_SECONDS):
+            await closing
 
 
 def _settings(connection: Connection) -> dict[str, Any]:
@@ -153,6 +159,8 @@ async def _shown_certificate(host: str, port: int, context: ssl.SSLContext) -> A
         return writer.get_extra_info("peercert")
     finally:
         writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 def _moment(shown: str) -> datetime:
