@@ -25,7 +25,6 @@ from services.notifier.service.sending import Parts
 from services.notifier.settings import Settings
 from services.notifier.store.inbound import Inbound
 from services.notifier.store.ledger import Ledger
-from services.notifier.store.outbox import Outbox
 from services.notifier.store.receipts import Afterwards
 from services.notifier.store.requests import Requests as RequestStore
 from shared import log, process
@@ -123,7 +122,7 @@ def _web(
     web.include_router(twilio_api.routes(ways.twilio, conversation))
     if settings.operator_key:
         key = settings.operator_key.get_secret_value()
-        web.include_router(operator.routes(Outbox(shop.database), shop.stated, key))
+        web.include_router(operator.routes(shop.outbox, shop.stated, key))
     if ways.telegram and settings.telegram_webhook_secret and settings.telegram_mode == "webhook":
         secret = settings.telegram_webhook_secret.get_secret_value()
         web.include_router(telegram_api.routes(ways.telegram.bot_id, secret, ways.telegram.take))

@@ -5,16 +5,15 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 
-from services.notifier.relay import Relay, RelayMetrics
 from services.notifier.settings import Settings
 from services.notifier.store.database import Database
 from services.notifier.store.outbox import Outbox
 from services.notifier.store.pacing import Pacing
-from services.notifier.store.retention import Retention
 from services.notifier.store.vault import Vault
 from shared.bus import Broker, Connection, Producer, cluster_id
 from shared.clock import Clock
-from shared.lifecycle import Lifecycle, Tasks
+from shared.lifecycle import Lifecycle, Tasks, Wakeup
+from shared.outbox import Relay, RelayMetrics
 from shared.phone import Fingerprinter, normalise
 from shared.seal import Sealer
 from shared.telemetry import Tracing, new_registry, open_tracing
@@ -38,7 +37,8 @@ class Shop:
     vault: Vault
     sealer: Sealer
     fingerprinter: Fingerprinter
-    relay: Relay
+    outbox: Outbox
+    relaying: Wakeup
     background: Tasks
     """Stopped after the senders, whose last outcomes the relay publishes, and before the database."""
 
@@ -48,7 +48,7 @@ class Shop:
 
     def stated(self) -> None:
         """Something is in the outbox."""
-        self.relay.wakeup.wake()
+        self.relaying.wake()
 
 
 async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecycle) -> Shop:
@@ -58,10 +58,8 @@ async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecyc
     valkey = await life.enter(open_valkey(settings.valkey_url.get_secret_value(), name="boothline-notifier"))
     database = await life.enter(Database(settings.database_url.get_secret_value()))
     producer = await life.enter(Producer(bus, tracing=tracing))
-    metrics = RelayMetrics(registry)
-    relay = Relay(
-        Outbox(database), Retention(database), producer, cluster_id=partial(_cluster, bus), clock=clock, metrics=metrics
-    )
+    outbox, relaying, metrics = Outbox(database, clock), Wakeup(), RelayMetrics(registry)
+    relay = Relay(outbox, producer, cluster_id=partial(_cluster, bus), wakeup=relaying, clock=clock, metrics=metrics)
     background = await life.enter(Tasks())
     background.spawn(relay.run(), "relay")
     background.spawn(relay.watch(), "outbox watch")
@@ -78,7 +76,8 @@ async def open_shop(settings: Settings, clock: Clock, bus: Broker, life: Lifecyc
         vault=Vault(settings.keys("store_keys")),
         sealer=Sealer("notifier", settings.own_seal_keys(), settings.seal_peers),
         fingerprinter=Fingerprinter(settings.keys("fingerprint_keys")),
-        relay=relay,
+        outbox=outbox,
+        relaying=relaying,
         background=background,
     )
 

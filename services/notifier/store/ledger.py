@@ -36,7 +36,8 @@ RETURNING message.id
 """
 
 # The outcome of a try, and its event where the version is the foreseen one. From `unknown` only an acceptance still
-# counts: the lease ran out while the answer was on its way. What nobody needs any more (sealed fields) goes at once.
+# counts: the lease ran out while the answer was on its way. What nobody needs any more (sealed fields, whose it is)
+# goes at once.
 SETTLE = """
 WITH new AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bool[], $5::text[], $6::text[], $7::text[], $8::int[],
@@ -61,6 +62,7 @@ WITH new AS (
     secrets = CASE WHEN new.state IN ('queued', 'unknown') THEN message.secrets END,
     contact = CASE WHEN new.state IN ('queued', 'unknown') THEN message.contact END,
     phone = CASE WHEN new.state = 'queued' THEN message.phone END,
+    fingerprints = CASE WHEN new.state IN ('queued', 'unknown') THEN message.fingerprints ELSE '{}' END,
     changed_at = $14::timestamptz
   FROM new JOIN held USING (id)
   WHERE message.id = new.id AND message.tries = new.tries

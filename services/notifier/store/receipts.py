@@ -58,7 +58,9 @@ WITH new AS (
 ), moved AS (
   UPDATE message SET state = new.state, version = message.version + 1, reason = new.reason, lease_until = NULL,
     secrets = CASE WHEN new.state = 'unknown' THEN message.secrets END,
-    contact = CASE WHEN new.state = 'unknown' THEN message.contact END, phone = NULL, changed_at = $10::timestamptz
+    contact = CASE WHEN new.state = 'unknown' THEN message.contact END,
+    fingerprints = CASE WHEN new.state = 'unknown' THEN message.fingerprints ELSE '{}' END, phone = NULL,
+    changed_at = $10::timestamptz
   FROM new JOIN held USING (id)
   WHERE message.id = new.id AND message.version = new.version AND message.state = new.was
   RETURNING message.id

@@ -65,7 +65,7 @@ FORGET_APPOINTMENTS = (
 # `?|` over all values of the object: any fingerprint of the phone, under whichever key.
 FORGET_PHONES = (
     "UPDATE message SET contact = NULL, phone = NULL, secrets = NULL, fingerprints = '{}' "
-    "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
+    "WHERE fingerprints <> '{}' AND jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
     "UPDATE inbound_sms SET payload = NULL, phone = NULL, fingerprints = '{}' "
     "WHERE jsonb_path_query_array(fingerprints, '$.*') ?| $1::text[]",
     "DELETE FROM suppression WHERE fingerprint = ANY($1::text[])",

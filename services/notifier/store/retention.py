@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 from services.notifier.store.database import Database
-from services.notifier.store.outbox import KEPT
 
+KEPT = timedelta(days=7)
+"""As long as the topics keep records: an ephemeral broker's contents are stated again from here (decision 22)."""
 INBOX_KEPT = timedelta(days=60)
 """Messages and replies are their own inbox: longer than topics and dead letters together (37 days, decision 17)."""
 RECEIPTS_KEPT = timedelta(days=30)
@@ -15,7 +16,8 @@ AT_ONCE = 5_000
 
 SWEEPS = (
     ("DELETE FROM outbox WHERE id IN "
-     "(SELECT id FROM outbox WHERE published_at IS NOT NULL AND created_at < $1 LIMIT $2)", KEPT),
+     "(SELECT id FROM outbox WHERE (published_at IS NOT NULL OR parked IS NOT NULL) AND created_at < $1 LIMIT $2)",
+     KEPT),
     ("DELETE FROM message WHERE id IN (SELECT id FROM message WHERE created_at < $1 LIMIT $2)", INBOX_KEPT),
     ("DELETE FROM receipt WHERE ctid IN (SELECT ctid FROM receipt WHERE received_at < $1 LIMIT $2)", RECEIPTS_KEPT),
     ("DELETE FROM inbound_sms WHERE ctid IN "

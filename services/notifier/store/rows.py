@@ -38,7 +38,7 @@ ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id
 
 DROP = """
 UPDATE message SET state = 'failed', reason = 'dropped', version = version + 1, changed_at = $2,
-  secrets = NULL, contact = NULL, phone = NULL
+  secrets = NULL, contact = NULL, phone = NULL, fingerprints = '{}'
 WHERE challenge_id = $1 AND template = 'invitation' AND state = 'queued' RETURNING *
 """
 

@@ -28,6 +28,7 @@ from services.notifier.store.vault import Vault
 from shared.events import EVENTS, Channel, DeliveryEvent, Lane, MessageRequested
 from tests.integration.notifier.asking import Asking, ring, sealer
 
+CONNECTIONS = 6
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
@@ -204,7 +205,7 @@ async def until(question: Callable[[], Awaitable[Any]], seconds: float = 60.0) -
 @asynccontextmanager
 async def engine(url: str, **more: Any) -> AsyncIterator[Engine]:
     """An engine on the database at `url`."""
-    async with Database(url, connections=6) as database:
+    async with Database(url, connections=CONNECTIONS) as database:
         made = Engine(database, **more)
         async with made.requests:
             yield made
