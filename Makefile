@@ -53,7 +53,7 @@ test: $(READY) ## the default test suite, 5 to 7 minutes on two cores (ARGS="-k 
 
 # On Apache Kafka: what is about the stream, and the main job.
 ON_KAFKA := tests/contract/bus tests/integration/bus $(wildcard tests/integration/kafka tests/integration/security) \
-	tests/e2e/test_main_job.py tests/e2e/test_kill.py
+	tests/integration/deploy/test_secure_kafka.py tests/e2e/test_main_job.py tests/e2e/test_kill.py
 
 .PHONY: test-kafka
 test-kafka: $(READY) ## the tests of the stream and of the main job on Apache Kafka (needs Java and Maven)

@@ -257,6 +257,16 @@ def test_valkey_keeps_what_it_acknowledges() -> None:
     assert {"appendonly yes", "appendfsync always", "maxmemory-policy noeviction"} <= set(lines)
 
 
+def test_valkeys_memory_can_be_raised_and_stays_below_the_containers(services: Services) -> None:
+    service = services["valkey"]
+    most = re.fullmatch(r"\$\{VALKEY_MAXMEMORY:-(\d+)mb\}", service["environment"]["VALKEY_MAXMEMORY"])
+    limit = re.fullmatch(r"\$\{VALKEY_MEMORY_LIMIT:-(\d+)M\}", service["deploy"]["resources"]["limits"]["memory"])
+    assert most
+    assert limit
+    assert int(most[1]) < 0.75 * int(limit[1])
+    assert "maxmemory $$VALKEY_MAXMEMORY\n" in service["command"][2]
+
+
 def test_data_lies_in_volumes_that_exist(compose: dict[str, Any], services: Services) -> None:
     for name, service in services.items():
         for volume in service.get("volumes", ()):
