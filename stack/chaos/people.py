@@ -24,7 +24,7 @@ from stack.demo.recorder import Recorder
 from stack.fixture import MadeUp
 
 T = TypeVar("T")
-PATIENCE = 240.0
+PATIENCE = 400.0
 """Seconds that a person tries for: far longer than anything is away here."""
 _PAUSE = 0.3
 _WAIT = 20.0

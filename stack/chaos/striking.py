@@ -24,7 +24,7 @@ from stack.fixture import MadeUp, Size, booths, people, table
 
 AT_ONCE = 16
 """People at the same time."""
-QUIET_SECONDS = 240.0
+QUIET_SECONDS = 400.0
 """After the last person: a lease of 30 s, what was in doubt is attempted anew, consumers rejoin after their session."""
 Career = Callable[[Callable[[], None]], Awaitable[Act]]
 """Somebody's life, told of each step."""
@@ -115,7 +115,8 @@ async def run(
     hit = [name for name in site.victims if name != "broker"] if victims is None else victims
     steps = sum(way.steps for way in does)
     planned = strikes(luck, steps, hit, scenario.kills) if hit else []
-    console.print(f"seed {scenario.seed}: {len(planned)} kills among {', '.join(hit)}", highlight=False)
+    told = ", ".join(f"{each.victim} at {each.step}" for each in planned) or "none"
+    console.print(f"seed {scenario.seed}, {steps} steps, kills: {told}", highlight=False)
     async with world_of(site) as world:
         units, everybody = await prepare(world, scenario)
         careers = [
