@@ -126,6 +126,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
         database = await life.enter(_database(settings))
         steps = StepMetrics(registry)
         service = build_service(settings, database, committed, clock, steps.took)
+        life.tasks.spawn(service.announcing.run(), "announcements")
         connection = Connection.of(settings, "registry")
         probes: dict[str, Probe] = {"database": database.probe}
         if settings.relay:

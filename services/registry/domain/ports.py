@@ -13,6 +13,7 @@ from services.registry.domain.preset import Preset
 from services.registry.domain.principal import Principal
 from services.registry.domain.recording import Asked, Found, Placing, Site
 from services.registry.domain.records import (
+    Announcement,
     Appointment,
     Channel,
     Contact,
@@ -104,8 +105,12 @@ class People(Protocol):
     async def unsubscribe(self, unit_id: UUID, person_ids: Sequence[UUID]) -> int:
         """Stop that; returns how many were subscribed."""
 
-    async def audience(self, unit_id: UUID, without: UUID) -> Sequence[Recipient]:
-        """Subscribers of the unit and of all units above, each once, without one person."""
+    async def audience(self, unit_id: UUID, without: UUID, after: UUID, limit: int) -> Sequence[Recipient]:
+        """Subscribers of the unit and of all units above, each once, without one person: the next `limit` after this
+        person, by id."""
+
+    async def audience_size(self, unit_id: UUID, without: UUID) -> int:
+        """How many these are."""
 
     async def recipient(self, person_id: UUID, contact_id: UUID) -> Recipient | None:
         """One person, to be told something; None once erased."""
@@ -222,6 +227,19 @@ class Hearings(Protocol):
     async def state_deliveries(self, stated: Sequence[OfMessage]) -> Mapping[UUID, Shown]:
         """Note the states of messages, each once and if its version is new, with the timelines of those that are shown,
         in one statement. What of the appointments of these must be known, by message."""
+
+
+class Announcements(Protocol):
+    """Announcements under way."""
+
+    async def keep(self, announcement: Announcement) -> None:
+        """It goes on after this person."""
+
+    async def claim(self) -> Announcement | None:
+        """One that no other process has in hand, until the transaction ends."""
+
+    async def end(self, announcement: Announcement) -> None:
+        """Everybody has been told."""
 
 
 class Outbox(Protocol):
@@ -361,6 +379,10 @@ class Work(Protocol):
     @property
     def hearing(self) -> Hearings:
         """What otp and the notifier state."""
+
+    @property
+    def announcements(self) -> Announcements:
+        """Announcements under way."""
 
     @property
     def outbox(self) -> Outbox:

@@ -1,6 +1,6 @@
 """What the registry keeps, as values: units, posts, people, appointments, deliveries."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -182,6 +182,23 @@ class Recipient:
     name: Name
     language: Language
     contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An announcement under way: subscribers up to `after_person` have their messages."""
+
+    challenge_id: UUID
+    organisation_id: UUID
+    appointment_id: UUID
+    after_person: UUID
+    at: datetime
+    """When the appointment was verified."""
+    trace: str | None
+
+    def after(self, person_id: UUID) -> "Announcement":
+        """The same, one page further."""
+        return replace(self, after_person=person_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.registry.domain.ports import Store
 from services.registry.domain.rules import Rules
+from services.registry.service.announcing import Announcing
 from services.registry.service.audience import Audience
 from services.registry.service.changing import Change, Changing
 from services.registry.service.gate import Gate
@@ -23,6 +24,7 @@ class Service:
     audience: Audience
     operating: Operating
     importing: Importing
+    announcing: Announcing
     outcomes: Outcomes
     reading: Reading
     gate: Gate
@@ -31,19 +33,22 @@ class Service:
     def of(cls, store: Store, rules: Rules) -> "Service":
         """All use cases over one store."""
         recording = Recording(store, rules.statements, rules.phonebook)
+        announcing = Announcing(store, rules.statements)
         return cls(
+            announcing=announcing,
             recording=recording,
             changing=Changing(store, rules.statements, rules.phonebook),
             operating=Operating(store, rules.statements, rules.phonebook),
             audience=Audience(store, rules.phonebook),
             importing=Importing(store, recording, rules),
-            outcomes=Outcomes(store, rules.statements, rules.took),
+            outcomes=Outcomes(store, rules.statements, announcing, rules.took),
             reading=Reading(store),
             gate=Gate(store),
         )
 
 
 __all__ = [
+    "Announcing",
     "Audience",
     "Change",
     "Changing",

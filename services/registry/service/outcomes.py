@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from services.registry.domain.failures import NoSuchAppointment
 from services.registry.domain.hearing import OfChallenge, OfMessage, Shown
 from services.registry.domain.ports import Store, Work
-from services.registry.domain.records import Appointment, Channel, Entry, Recipient
+from services.registry.domain.records import Appointment, Entry
 from services.registry.domain.statements import Statements
 from services.registry.domain.states import Heard, State, effect
 from services.registry.domain.steps import Step, Took, lane_of
+from services.registry.service.announcing import Announcing
 from services.registry.service.scenes import scene_of
 from shared.batching import Batcher
 from shared.events import (
@@ -38,8 +38,9 @@ AT_ONCE = 200
 class Outcomes:
     """Applies events; each may come twice and in any order of cycles. What is heard together shares a transaction."""
 
-    def __init__(self, store: Store, statements: Statements, took: Took) -> None:
+    def __init__(self, store: Store, statements: Statements, announcing: Announcing, took: Took) -> None:
         """Nothing is opened."""
+        self._announcing = announcing
         self._store = store
         self._statements = statements
         self._took = took
@@ -74,6 +75,8 @@ class Outcomes:
                     await self._apply(work, appointment, each, saved, entries)
             await work.appointments.save_all(saved)
             await work.appointments.note_all(entries)
+        if any(self._announcing.goes_on(entry) for entry in entries):
+            self._announcing.wakeup.wake()
         for appointment in saved:
             if appointment.state is State.VERIFIED:
                 lane = lane_of(appointment.mode)
@@ -91,33 +94,10 @@ class Outcomes:
         details = _details(event) | ({} if result.becomes or not result.tell_ended else {"too_late": True})
         entries.append(Entry(appointment, heard.value, event.at, details, event.cycle, told.trace))
         if result.becomes is State.VERIFIED:
-            announced = await self._announce(work, appointment, told)
+            announced = await self._announcing.begin(work, appointment, event.subject, told.now, told.trace)
             entries += [announced] if announced else []
         if result.tell_ended:
             await self._tell_ended(work, appointment, told)
-
-    async def _announce(self, work: Work, appointment: Appointment, told: OfChallenge) -> Entry | None:
-        if appointment.contact_id is None:
-            return None
-        holder = await work.people.holder(appointment.person_id, appointment.contact_id)
-        if holder is None:
-            return None
-        scene = await scene_of(work, appointment)
-        audience = await work.people.audience(appointment.unit_id, without=holder.person_id)
-        channel = await work.units.nearest_channel(appointment.unit_id)
-        recipients: list[Recipient | Channel] = [*audience, *([channel] if channel else [])]
-        messages: list[tuple[Event, Sequence[UUID]]] = []
-        for to in recipients:
-            message = self._statements.announcement(
-                appointment, scene, holder, to, about=told.event.subject, now=told.now
-            )
-            persons = [holder.person_id, to.person_id] if isinstance(to, Recipient) else [holder.person_id]
-            messages.append((message, persons))
-        await work.outbox.add_all(messages, told.trace)
-        if not recipients:
-            return None
-        details: dict[str, object] = {"members": len(audience), "channel": channel is not None}
-        return Entry(appointment, "announced", told.now, details, appointment.cycle, told.trace)
 
     async def _tell_ended(self, work: Work, appointment: Appointment, told: OfChallenge) -> None:
         challenge_id = told.event.subject

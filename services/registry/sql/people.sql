@@ -55,8 +55,15 @@ FROM lineage l
 JOIN subscription s ON s.unit_id = l.above_id
 JOIN person p ON p.id = s.person_id AND p.erased_at IS NULL
 JOIN contact c ON c.id = s.contact_id
-WHERE l.unit_id = $1 AND p.id <> $2
-ORDER BY p.id, l.distance;
+WHERE l.unit_id = $1 AND p.id <> $2 AND p.id > $3
+ORDER BY p.id, l.distance LIMIT $4;
+
+-- name: audience_size
+SELECT count(DISTINCT p.id)
+FROM lineage l
+JOIN subscription s ON s.unit_id = l.above_id
+JOIN person p ON p.id = s.person_id AND p.erased_at IS NULL
+WHERE l.unit_id = $1 AND p.id <> $2;
 
 -- name: person_exists
 SELECT EXISTS (SELECT FROM person WHERE id = $2 AND organisation_id = $1 AND erased_at IS NULL);

@@ -67,11 +67,16 @@ class PersonRows:
         """Stop that; returns how many were subscribed."""
         return len(await self._rows.all("unsubscribe", unit_id, list(person_ids)))
 
-    async def audience(self, unit_id: UUID, without: UUID) -> Sequence[Recipient]:
-        """Subscribers of the unit and of all units above, each once, without one person."""
-        rows = await self._rows.all("audience", unit_id, without)
-        fingerprints = await self._fingerprints(rows)
+    async def audience(self, unit_id: UUID, without: UUID, after: UUID, limit: int) -> Sequence[Recipient]:
+        """Subscribers of the unit and of all units above, each once, without one person: the next `limit` after this
+        person, by id."""
+        rows = await self._rows.all("audience", unit_id, without, after, limit)
+        fingerprints = await self._fingerprints(rows) if rows else {}
         return [_recipient(row, fingerprints[row["id"]]) for row in rows]
+
+    async def audience_size(self, unit_id: UUID, without: UUID) -> int:
+        """How many these are."""
+        return int(await self._rows.value("audience_size", unit_id, without))
 
     async def fingerprints_to_forget(self, person_id: UUID) -> Sequence[Fingerprints]:
         """Those of the person's phones that nobody else holds."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from services.registry.store.access import AccessRows
+from services.registry.store.announcements import AnnouncementRows
 from services.registry.store.appointments import AppointmentRows
 from services.registry.store.database import Database, Rows
 from services.registry.store.hearing import HearingRows
@@ -26,6 +27,7 @@ class Transaction:
         self.access = AccessRows(rows)
         self.imports = ImportRows(rows)
         self.recording = RecordingRows(rows)
+        self.announcements = AnnouncementRows(rows)
         self.hearing = HearingRows(rows)
 
     @property

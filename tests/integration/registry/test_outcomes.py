@@ -192,6 +192,53 @@ async def test_subscribers_of_the_unit_and_above_and_the_nearest_channel_are_tol
     assert view.timeline[-1].details == {"members": 2, "channel": True}
 
 
+async def five_subscribers(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.service.announcing, "_page", 2)
+    for number in range(1, 6):
+        await subscribe(registry, "1-1", f"+91555000002{number}", f"Person {'abcdef'[number]}")
+    await registry.service.audience.set_channel(registry.principal, "mp", -1001, NOW)
+
+
+async def test_a_large_audience_is_told_a_page_at_a_time_and_each_once(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await five_subscribers(registry, monkeypatch)
+    appointment = await recorded(registry)
+    await hear(registry, appointment, Heard.VERIFIED, 2)
+    view = await registry.service.reading.appointment(registry.principal, appointment)
+    assert view.timeline[-1].details == {"members": 5, "channel": True}
+    assert len(await announcements(registry)) == 3
+    assert [await registry.service.announcing.step() for _ in range(3)] == [True, True, False]
+    messages = await announcements(registry)
+    persons = sorted(m.recipient.phone_last3 for m in messages if isinstance(m.recipient, Person))
+    assert persons == ["021", "022", "023", "024", "025"]
+    assert len(messages) == 6
+    assert {message.at for message in messages} == {messages[0].at}
+
+
+async def test_what_ends_while_it_is_announced_is_told_to_nobody_else(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await five_subscribers(registry, monkeypatch)
+    appointment = await recorded(registry)
+    await hear(registry, appointment, Heard.VERIFIED, 2)
+    await registry.service.changing.end(Change(registry.principal, appointment, NOW), "mistake")
+    assert [await registry.service.announcing.step() for _ in range(2)] == [True, False]
+    assert len(await announcements(registry)) == 3
+
+
+async def test_a_page_that_is_written_again_tells_nobody_twice(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await five_subscribers(registry, monkeypatch)
+    await hear(registry, await recorded(registry), Heard.VERIFIED, 2)
+    await registry.service.announcing.step()
+    await registry.run("UPDATE announcement SET after_person = '00000000-0000-0000-0000-000000000000'")
+    while await registry.service.announcing.step():
+        pass
+    assert len(await announcements(registry)) == 6
+
+
 async def test_the_name_is_announced_only_with_its_own_consent_and_sealed(registry: Registry) -> None:
     await registry.service.audience.set_channel(registry.principal, "1-1", -1001, NOW)
     appointment = await recorded(registry)
