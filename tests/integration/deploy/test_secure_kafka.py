@@ -94,8 +94,9 @@ def _configured(here: Path, java: list[str], environment_: dict[str, str]) -> Pa
     (here / "config" / "server.properties").touch()
     for name in ("log4j2.yaml", "tools-log4j2.yaml"):
         (here / "default" / name).touch()
-    arguments = ["--default-configs-dir", here / "default", "--mounted-configs-dir", ROOT / "deploy" / "kafka"]
-    command: list[str | Path] = [*java, "kafka.docker.KafkaDockerWrapper", "setup", *arguments, "--final-configs-dir", here / "config"]
+    folders = {"default": here / "default", "mounted": ROOT / "deploy" / "kafka", "final": here / "config"}
+    options = [word for name, folder in folders.items() for word in (f"--{name}-configs-dir", str(folder))]
+    command = [*java, "kafka.docker.KafkaDockerWrapper", "setup", *options]
     done = subprocess.run(command, env=environment_, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return here / "config" / "server.properties"
