@@ -226,13 +226,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     """A file stays on one of the parallel workers, and all end-to-end tests share one: they share a running system.
+    So do the tests of the secured stream with their cluster.
     (xdist 3.8 itself cannot group by a marker: it writes to a field that pytest 9 no longer has.)"""
     return _ByFile(config, log)
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # untyped base class
     def _split_scope(self, nodeid: str) -> str:
-        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+        shared = ("tests/e2e/", "tests/integration/security/")
+        return next((folder for folder in shared if nodeid.startswith(folder)), nodeid.partition("::")[0])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,7 +1,7 @@
 """One secured cluster for all tests of this folder: topics made and ACLs set as an operator would."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -10,7 +10,7 @@ from shared.events.catalogue import GROUPS
 from shared.events.rights import rights
 from stack.folder import RunFolder
 from stack.kafka import Jars
-from tests.integration.security.secured import Secured, secured
+from tests.integration.security.secured import Secured, all_closed, ran, secured
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,8 @@ def kafka(apache_jars: Jars, run_folder: RunFolder) -> Iterator[Secured]:
     try:
         made.kafka.start()
         made.allow(rights())
-        assert len(asyncio.run(ensure_topics(made.connection("topics")))) == len(ALL_TOPICS)
-        asyncio.run(_coordinated(made))
+        assert len(ran(ensure_topics(made.connection("topics")))) == len(ALL_TOPICS)
+        ran(_coordinated(made))
         yield made
     finally:
         made.kafka.kill()
@@ -38,3 +38,10 @@ async def _coordinated(kafka: Secured) -> None:
                 await asyncio.sleep(0.2)
             else:
                 return
+
+
+@pytest.fixture(autouse=True)
+async def _connections_end() -> AsyncIterator[None]:
+    """No test leaves a connection behind."""
+    yield
+    await all_closed()

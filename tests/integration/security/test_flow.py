@@ -24,7 +24,7 @@ from stack.running import Options, Product, running
 from stack.services import Job, Service
 from stack.services import System as Processes
 from tests.e2e.world import Appointee, ConfirmPage, Phones, Registry, code_in, until
-from tests.integration.security.secured import ADMIN, Secured
+from tests.integration.security.secured import ADMIN, Secured, all_closed
 
 pytestmark = pytest.mark.kafka
 
@@ -53,6 +53,7 @@ def system(kafka: Secured, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     with asyncio.Runner() as runner, Path(os.devnull).open("w") as quiet, contextlib.ExitStack() as up_to_here:
         up_to_here.callback(folder.close)
+        up_to_here.callback(lambda: runner.run(all_closed()))
         runner.run(delete_topics(kafka.connection(ADMIN)))
         context = running(folder, options, Report(Console(file=quiet)), secure(BOOTHLINE, kafka))
         up = runner.run(context.__aenter__())
