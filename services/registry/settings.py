@@ -38,7 +38,8 @@ class Settings(ServiceSettings):
     relay: bool = True
     """Whether the serving process publishes events too; `python -m services.registry relay` does nothing else."""
     pool_size: int = Field(default=10, ge=2, le=100)
-    """Connections at once: the consumer has 16 lanes and waits for a connection like every request."""
+    """Connections at once: recordings share one, the consumer three, relay and announcements have one each; the rest is
+    for pages and imports."""
     statement_timeout: float = Field(default=30.0, gt=0)
     """Seconds."""
 
