@@ -7,7 +7,7 @@ from aiogram.methods import AnswerCallbackQuery, EditMessageText, SendMessage
 from aiogram.types import InlineKeyboardMarkup, KeyboardButton, ReplyKeyboardMarkup, ReplyKeyboardRemove
 
 from services.notifier.channels.telegram.words import Words, keyboard, paragraphs
-from services.notifier.domain.saying import AnswerTap, Kind, Say, Saying, Toast
+from services.notifier.domain.saying import AnswerTap, Kind, Say, Saying, Toast, Unname
 from services.notifier.store.telegram.answers import Said
 from shared.events import Language, Result
 from shared.i18n import ist_deadline, ist_time
@@ -94,6 +94,10 @@ class Phrases:
             text = self._words.say(saying.language, TOASTS[saying.toast])
             answer = AnswerCallbackQuery(callback_query_id=saying.query_id, text=text)
             return Said("answerCallbackQuery", _payload(answer), None, not_after=now + TAP_LIFE)
+        if isinstance(saying, Unname):
+            text = self._words.announcement(saying.language, saying.text, None)
+            edit = EditMessageText(chat_id=saying.chat_id, message_id=saying.message_id, text=text, parse_mode="HTML")
+            return Said("editMessageText", _payload(edit), saying.chat_id)
         text, markup = self._text(saying), self._markup(saying)
         if saying.message_id is not None:
             kept = markup if isinstance(markup, InlineKeyboardMarkup) else None

@@ -78,11 +78,12 @@ class Speaker:
         return True
 
     async def _call(self, method: SendMessage | EditMessageText | AnswerCallbackQuery) -> tuple[int, int] | None:
-        """Call; a message that cannot be changed any more is said anew. Returns chat id and message id."""
+        """Call; a message that cannot be changed any more is said anew, except in a channel. Returns chat id and
+        message id."""
         try:
             result = await _made(self._parts.bot, method)
         except AiogramError as error:
-            if not (isinstance(method, EditMessageText) and is_not_editable(error)):
+            if not (isinstance(method, EditMessageText) and is_not_editable(error)) or _is_room(method):
                 raise
             result = await _made(self._parts.bot, _anew(method))
         return (result.chat.id, result.message_id) if isinstance(result, Message) else None
@@ -125,6 +126,11 @@ async def _made(bot: Bot, method: SendMessage | EditMessageText | AnswerCallback
     call: TelegramMethod[Any] = method
     result: object = await bot(call)
     return result
+
+
+def _is_room(edit: EditMessageText) -> bool:
+    """A group or channel: all would read the same twice."""
+    return isinstance(edit.chat_id, int) and edit.chat_id < 0
 
 
 def _anew(edit: EditMessageText) -> SendMessage:

@@ -13,6 +13,10 @@ BACKOFF_CAP = 60.0
 """Seconds: longer waits belong to an outage, and a code is stale by then."""
 
 
+LONGEST_REST = 3600.0
+"""Seconds: what a provider says beyond is not believed; it may say it again."""
+
+
 class Class(StrEnum):
     """What kind of failure it is (sms.md 3)."""
 
@@ -42,6 +46,7 @@ class SendFailure(Failure):
         migrate_to: int | None = None,
     ) -> None:
         """`suppress`: the provider says that the number opted out. `migrate_to`: the chat's new id (Telegram)."""
+        retry_after = None if retry_after is None else min(max(0.0, retry_after), LONGEST_REST)
         super().__init__(retry_after=retry_after, provider=provider, provider_code=provider_code)
         self.kind = kind
         self.reason = reason

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from services.notifier.domain.message import Contact
 from services.notifier.domain.telegram import Invited
-from shared.events import Language, Result
+from shared.events import AnnouncementText, Language, Result
 
 
 class Kind(StrEnum):
@@ -73,4 +73,14 @@ class AnswerTap:
     language: Language
 
 
-Saying = Say | AnswerTap
+@dataclass(frozen=True, slots=True)
+class Unname:
+    """A post in a unit's channel loses the name of a person who is erased; post and unit stay."""
+
+    chat_id: int
+    message_id: int
+    language: Language
+    text: AnnouncementText
+
+
+Saying = Say | AnswerTap | Unname

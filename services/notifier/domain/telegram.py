@@ -79,6 +79,8 @@ class Dialog(Frozen):
     contested_phone: str | None = None
     """That phone under our own storage key."""
     contested_at: AwareDatetime | None = None
+    announcements: bool = True
+    """The person's wish; it holds for the account that this chat links later, too."""
     announcements_update: int = 0
     language_update: int = 0
     member_update: int = 0

@@ -9,7 +9,7 @@ from services.sandbox.domain import membership, person
 from services.sandbox.domain.chats import Chat, Membership
 from services.sandbox.domain.faults import Stage
 from shared import ids
-from shared.events import AnnouncementText, ChannelPost, Lane, MessageRequested
+from shared.events import AnnouncementText, ChannelPost, Lane, MessageRequested, PersonErased
 from shared.settings import ORGANISATION
 from tests.integration.notifier.asking import APPOINTEE, CODE, ORG, POST, UNIT, sealer
 from tests.integration.notifier_bot.world import PHONE, World, until
@@ -81,6 +81,40 @@ async def test_b26_without_consent_the_post_says_no_name(w: World) -> None:
     await outcome(w, event)
     assert "सुनीता" not in room.messages[0].text
     assert "यह पद अब भर गया है" in room.messages[0].text
+
+
+async def unnamed(room: Chat) -> bool:
+    """The one post says the post and no name."""
+    (message,) = room.messages
+    return "सुनीता" not in message.text and "यह पद अब भर गया है" in message.text
+
+
+async def test_a_post_in_a_channel_loses_the_name_of_a_person_who_is_erased(w: World) -> None:
+    room = channel(w)
+    event = post(w, room.id)
+    await w.requests.request(event, w.clock())
+    await outcome(w, event)
+    assert "सुनीता" in room.messages[0].text
+    assert event.appointment_id is not None
+    erased = PersonErased(
+        organisation_id=event.organisation_id, subject=ids.new_id(), version=1, at=w.clock(),
+        appointment_ids=(event.appointment_id,), fingerprints=(),
+    )  # fmt: skip
+    await w.requests.erase(erased, w.clock())
+    await until(lambda: unnamed(room))
+
+
+async def test_a_post_that_was_on_its_way_while_its_person_was_erased_loses_the_name_too(w: World) -> None:
+    room = channel(w)
+    event = post(w, room.id)
+    await w.requests.request(event, w.clock())
+    await outcome(w, event)
+    await w.rows("INSERT INTO erased (appointment_id, erased_at) VALUES ($1, $2)", event.appointment_id, w.clock())
+    async with w.database.transaction() as tx:
+        await w.bot.informant.sweep(tx)  # as the bot's own watch does every few seconds
+    w.bot.informant.committed()
+    await until(lambda: unnamed(room))
+    assert len(w.calls("editMessageText")) == 1
 
 
 @pytest.mark.parametrize("how", ["blocked", "deleted"])

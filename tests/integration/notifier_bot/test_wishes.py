@@ -51,6 +51,14 @@ async def test_stop_ends_announcements_and_start_resumes_them(w: World) -> None:
     assert (await w.account())["announcements"] is True
 
 
+async def test_a_stop_before_the_chat_is_linked_holds_for_the_account_that_it_links_later(w: World) -> None:
+    w.phone()
+    w.write(PHONE, "/stop")
+    await w.says(PHONE, "अब आपको सूचनाएँ नहीं")
+    await w.link()
+    assert (await w.account())["announcements"] is False
+
+
 @pytest.mark.parametrize(
     "content",
     [

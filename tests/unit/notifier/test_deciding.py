@@ -152,3 +152,8 @@ def test_in_any_order_receipts_end_in_the_same_state(receipts: list[Receipt]) ->
     decisive = best(receipts)
     assert decisive is not None
     assert end(receipts) == end(receipts[::-1]) == (advance(State.ACCEPTED, decisive) or State.ACCEPTED)
+
+
+def test_a_provider_that_says_to_wait_for_ever_is_believed_for_an_hour() -> None:
+    failure = SendFailure(Class.THROTTLE, Reason.PROVIDER_DOWN, provider="p", provider_code=429, retry_after=1e12)
+    assert decide(failure, 0, NOW) == Requeue(NOW + timedelta(hours=1), counts=False, pause=3600.0)

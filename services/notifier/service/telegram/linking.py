@@ -106,7 +106,7 @@ class Linking:
             proven.fingerprints,
             proven.at,
             reachable=True,
-            announcements=True,
+            announcements=dialog.announcements,
         )
         await turn.memory.bind(account, proven.phone, turn.now)
         await turn.remember(dialog, **SETTLED)

@@ -36,9 +36,9 @@ class Wishes:
 
     async def resume(self, turn: Turn) -> Sequence[Saying]:
         """A plain /start: announcements again, where they were stopped."""
-        _, account = await turn.known()
+        dialog, account = await turn.known()
         changed = await self._announcements(turn, wanted=True)
-        if changed and account and not account.announcements:
+        if changed and not (account.announcements if account else dialog.announcements):
             return await self.say(turn, Kind.RESUMED)
         return []
 
@@ -46,7 +46,7 @@ class Wishes:
         dialog, _ = await turn.known()
         if turn.update_id <= dialog.announcements_update:
             return False
-        await turn.remember(dialog, announcements_update=turn.update_id)
+        await turn.remember(dialog, announcements=wanted, announcements_update=turn.update_id)
         await turn.memory.announce(turn.sender.user_id, wanted, turn.now)
         return True
 

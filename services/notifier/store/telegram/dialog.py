@@ -7,10 +7,11 @@ from uuid import UUID
 
 import orjson
 
+from services.notifier.domain.saying import Unname
 from services.notifier.domain.telegram import Account, Dialog, Invited, Replied
 from services.notifier.store import outbox
 from services.notifier.store.database import Connection
-from shared.events import Event, Label, Language, PostRef, UnitRef
+from shared.events import AnnouncementText, Event, Label, Language, PostRef, UnitRef
 
 ACCOUNT = """
 SELECT user_id, chat_id, language, fingerprints, contact_shared_at, reachable, announcements FROM telegram_account
@@ -20,8 +21,8 @@ HOLDERS = ACCOUNT + "WHERE prints && $1::text[] ORDER BY user_id"
 
 BIND = """
 INSERT INTO telegram_account (user_id, chat_id, language, phone, fingerprints, prints, contact_shared_at, created_at,
-  changed_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+  changed_at, announcements)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
 ON CONFLICT (user_id) DO UPDATE SET chat_id = $2, language = $3, phone = $4, fingerprints = $5, prints = $6,
   contact_shared_at = $7, reachable = true, changed_at = $8
 """
@@ -75,6 +76,16 @@ SELECT DISTINCT challenge_id FROM telegram_question JOIN invitation USING (chall
 WHERE invitation.state <> 'open' LIMIT 100
 """
 
+# A post in a unit's channel that names an erased person is changed, once: its reference goes with it. A post that was
+# on its way while its person was erased is found by the sweep.
+POSTS = """
+UPDATE message SET provider_ref = NULL
+WHERE appointment_id = ANY($1::uuid[]) AND template = 'announcement' AND chat_id IS NOT NULL AND channel = 'telegram'
+  AND provider_ref IS NOT NULL
+RETURNING old.provider_ref, language, text
+"""
+ERASED_LATELY = "SELECT appointment_id FROM erased WHERE erased_at > $1"
+
 
 class Memory:
     """Reads and writes of one transaction."""
@@ -106,7 +117,7 @@ class Memory:
         prints = orjson.dumps(dict(account.fingerprints)).decode()
         await self._db.execute(
             BIND, account.user_id, account.chat_id, account.language, phone, prints,
-            list(account.fingerprints.values()), account.contact_shared_at, now,
+            list(account.fingerprints.values()), account.contact_shared_at, now, account.announcements,
         )  # fmt: skip
 
     async def release(self, user_id: int, now: datetime) -> None:
@@ -167,9 +178,22 @@ class Memory:
         """Decided challenges that a message still asks about: it was on its way when they were decided."""
         return [row["challenge_id"] for row in await self._db.fetch(LATE)]
 
+    async def posts(self, appointments: Collection[UUID]) -> Sequence[Unname]:
+        """Posts in channels about these appointments, each once: they are to lose the name."""
+        return [_unname(row) for row in await self._db.fetch(POSTS, list(appointments))]
+
+    async def erased_since(self, moment: datetime) -> Sequence[UUID]:
+        """Appointments whose person was erased after that moment."""
+        return [row["appointment_id"] for row in await self._db.fetch(ERASED_LATELY, moment)]
+
     async def state(self, event: Event, now: datetime) -> None:
         """Put an event into the outbox."""
         await outbox.put(self._db, [event], now)
+
+
+def _unname(row: Any) -> Unname:
+    chat_id, _, message_id = row["provider_ref"].partition(":")
+    return Unname(int(chat_id), int(message_id), row["language"], AnnouncementText.model_validate_json(row["text"]))
 
 
 def _account(row: Any) -> Account:
