@@ -1,6 +1,6 @@
 """Where the time goes from POST to the code at the carrier: latency against the floor, CPU by process, highest rate.
 
-    .venv/bin/python -m bench.flow [--appointments 60] [--rates 10,20,40,80]
+    .venv/bin/python -m bench.flow [--appointments 60] [--rates 10,20,40,80] [--kafka host:port]
 
 Starts the whole system on the embedded servers and prints figures; asserts nothing. The floor is measured in the same
 run: one PostgreSQL commit, two bare Kafka hops and one bare HTTP call, which is what the flow cannot do without.
@@ -8,22 +8,19 @@ run: one PostgreSQL commit, two bare Kafka hops and one bare HTTP call, which is
 
 import argparse
 import asyncio
-import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 from rich.console import Console
 from rich.table import Table
 
+from bench.floor import floor
 from bench.portal import open_page, sign_in
-from shared.bus import Connection, Outgoing, Producer, ensure_topics
-from shared.events import Topic
+from bench.processes import cpu_seconds, rss_mb
 from stack.fixture import Size, booths, table
 from stack.folder import fresh_test_folder
 from stack.product import BOOTHLINE
@@ -31,7 +28,6 @@ from stack.report import Report
 from stack.running import Options, Running, running
 
 POSTS = ("president", "secretary", "bla2", "whatsapp", "mkb", "labharthi", "panna", *("member",) * 5)
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -42,6 +38,8 @@ class Bench:
     http: aiohttp.ClientSession
     units: list[str]
     number: int = 0
+    embedded: bool = True
+    """The broker is the embedded one."""
 
     def url(self, service: str, path: str) -> str:
         return self.up.endpoints.services[service] + path
@@ -89,90 +87,6 @@ class Bench:
 
 def hindi(number: int) -> str:
     return "".join("कखगघचछजझटठ"[int(digit)] for digit in f"{number:06d}")
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process with its children."""
-    total = 0.0
-    for each in (pid, *descendants(pid)):
-        try:
-            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
-            continue
-        total += (int(fields[11]) + int(fields[12])) / TICK
-    return total
-
-
-def descendants(pid: int) -> list[int]:
-    found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return found + [each for child in found for each in descendants(child)]
-
-
-def rss_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
-
-
-async def timed(work: Callable[[], Awaitable[object]], times: int) -> float:
-    """Median seconds."""
-    seen = []
-    for _ in range(times):
-        started = time.perf_counter()
-        await work()
-        seen.append(time.perf_counter() - started)
-    return statistics.median(seen)
-
-
-async def floor(bench: Bench) -> dict[str, float]:
-    """Median milliseconds of what the flow cannot do without."""
-    url = next(s.environment["NOTIFIER_DATABASE_URL"] for s in bench.up.services if s.name == "notifier")
-    database = await asyncpg.connect(url)
-    await database.execute("CREATE TABLE bench_floor (id int)")
-
-    async def commit() -> None:
-        await database.execute("INSERT INTO bench_floor VALUES (1)")
-
-    async def call() -> None:
-        async with bench.http.get(bench.url("sandbox", "/health")) as response:
-            await response.read()
-
-    try:
-        return {
-            "one PostgreSQL commit": await timed(commit, 300) * 1000,
-            "two bare Kafka hops": await hops(bench) * 1000,
-            "one bare HTTP call": await timed(call, 300) * 1000,
-        }
-    finally:
-        await database.execute("DROP TABLE bench_floor")
-        await database.close()
-
-
-async def hops(bench: Bench) -> float:
-    """Median seconds of a record that is published, heard, published again and heard again."""
-    first, second = Topic("bench.first", "console", partitions=1), Topic("bench.second", "console", partitions=1)
-    connection = Connection(bench.up.endpoints.kafka, "bench", ephemeral=True)
-    await ensure_topics(connection, (first, second))
-    async with connection.reader() as here, connection.reader() as there, Producer(connection) as producer:
-        heard, again = here.tail([first]), there.tail([second])
-
-        async def pass_on() -> None:
-            async for record in heard:
-                await producer.send([Outgoing(second.name, record.key, record.value, ())])
-
-        async def round_trip() -> None:
-            await producer.send([Outgoing(first.name, b"k", b"v" * 800, ())])
-            await anext(again)
-
-        async with asyncio.TaskGroup() as group:
-            passing = group.create_task(pass_on())
-            waiting = group.create_task(anext(again))
-            while not waiting.done():
-                await producer.send([Outgoing(first.name, b"k", b"warm", ())])
-                await asyncio.wait({waiting}, timeout=0.3)
-            await asyncio.sleep(1)
-            result = await timed(round_trip, 200)
-            passing.cancel()
-        return result
 
 
 async def idle(bench: Bench, count: int) -> list[float]:
@@ -231,21 +145,25 @@ def quantile(values: Sequence[float], q: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * q))]
 
 
-async def main(appointments: int, rates: Sequence[float], seconds: float) -> None:
+async def main(appointments: int, rates: Sequence[float], seconds: float, kafka: str | None) -> None:
     console, folder = Console(width=110), fresh_test_folder()
-    options = Options(usual_ports=False, endpoints_file=folder.path / "endpoints.json", log_level="warning")
+    options = Options(
+        kafka=kafka, wipe_topics=kafka is not None, usual_ports=False, endpoints_file=folder.path / "endpoints.json",
+        log_level="warning",
+    )  # fmt: skip
     try:
         async with (
             running(folder, options, Report(console), BOOTHLINE) as up,
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http,
         ):
-            bench = Bench(up, http, [booth.code for booth in booths(Size(1_500))])
+            bench = Bench(up, http, [booth.code for booth in booths(Size(1_500))], embedded=kafka is None)
             await load_units(bench)
             await idle(bench, 10)
             least = await floor(bench)
             seen, on_page = await idle(bench, appointments), await shown(bench, appointments // 2)
             tell_idle(console, least, {"the SMS at the carrier": seen, "the open page of the portal": on_page})
-            tell_load(console, [(rate, await load(bench, rate, seconds)) for rate in rates], bench.rss())
+            if rates:
+                tell_load(console, [(rate, await load(bench, rate, seconds)) for rate in rates], bench.rss())
     finally:
         folder.close()
 
@@ -293,5 +211,7 @@ if __name__ == "__main__":
     parser.add_argument("--appointments", type=int, default=60)
     parser.add_argument("--rates", default="10,20,40,80")
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--kafka", help="host:port of a Kafka to use instead of the embedded broker; its topics go")
     given = parser.parse_args()
-    asyncio.run(main(given.appointments, [float(rate) for rate in given.rates.split(",")], given.seconds))
+    rates = [float(rate) for rate in given.rates.split(",") if rate]
+    asyncio.run(main(given.appointments, rates, given.seconds, given.kafka))

@@ -25,7 +25,7 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
-from bench.flow import cpu_seconds, rss_mb
+from bench.processes import cpu_seconds, rss_mb
 from services.notifier.migrations import migrate
 from shared.bus import Connection, Producer, ensure_topics
 from shared.clock import utc_now
