@@ -114,7 +114,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             group,
             self._tasks,
             handle=self._handling.handle,
-            patience=lambda: 0.0 if self._handling.burial.held else drain_timeout,
+            patience=lambda: 0.0 if self._handling.burial.held or self._watch.broken else drain_timeout,
             revoke_timeout=revoke_timeout,
             counted=self._metrics.rebalances.labels(group).inc,
             time=time,

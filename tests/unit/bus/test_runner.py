@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from shared.bus import Consumer, Context, MemoryBroker, Outgoing, Place, TopicUnfit
+from shared.bus.consumer import Limits
 from shared.bus.ownership import Ownership
 from shared.bus.wire import Received
 from shared.clock import utc_now
@@ -256,6 +257,33 @@ async def test_invariant_12_one_stuck_record_stops_its_partition_at_the_window_a
     assert 100 <= assignment._trackers[place].window <= 100 + 500 < len(stage.broker.logs[place])
     stage.heard.gate.set()
     await until(lambda: stage.committed() == 12_001)
+
+
+async def test_invariant_12_bytes_in_flight_are_bounded_too(stage: Stage) -> None:
+    stage.heard.gate.clear()
+    consumer = await stage.consumer()
+    consumer._limits = Limits(in_flight_bytes=5_000)
+    await stage.publish(*(erased(number) for number in range(20)))
+    await until(lambda: consumer.health.in_flight == 20)
+    assignment, member = consumer._owned.assignment, consumer._owned.member
+    assert assignment is not None
+    assert member is not None
+    assert assignment.bytes >= 5_000
+    touched = 0
+    touch = member.touch
+
+    async def counting() -> None:
+        nonlocal touched
+        touched += 1
+        await touch()
+
+    member.touch = counting  # type: ignore[method-assign] # counts the rounds that ask for nothing
+    await stage.publish(*(erased(number) for number in range(20, 40)))
+    await until(lambda: touched >= 3)
+    assert consumer.health.in_flight == 20
+    stage.heard.gate.set()
+    await until(lambda: stage.committed() == 40)
+    assert assignment.bytes == 0
 
 
 async def test_invariant_13_records_of_one_key_never_overlap_or_change_order_while_keys_run_side_by_side(
