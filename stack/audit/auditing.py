@@ -27,7 +27,7 @@ class Audit:
     """Appointments by state."""
     places: Mapping[str, int] = field(default_factory=dict)
     """Rows by place."""
-    repeats: Mapping[str, int] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
     open_because: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     """Findings by kind."""
@@ -53,6 +53,7 @@ class Audit:
         """Judge one story."""
         for finding in judge(story, complete=complete):
             self.note(finding)
+        self.repeats["events"] = self.repeats.get("events", 0) + len({record.event for record in story.stated})
         held = story.appointment
         if held and held.state == OPEN:
             challenge = next((each for each in story.challenges if each.cycle == held.cycle), None)
