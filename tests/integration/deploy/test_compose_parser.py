@@ -88,7 +88,7 @@ def test_a_fresh_env_starts_monitoring_and_that_of_the_sandbox_the_sandbox(
     ("right", "wrong", "said"),
     [
         ("    healthcheck:\n", "    helthcheck:\n", "helthcheck"),
-        ("    stop_grace_period: 240s\n", "    stop_grace_period: soon\n", "soon"),
+        ("    stop_grace_period: 300s\n", "    stop_grace_period: soon\n", "soon"),
         ("      kafka: {", "      kafca: {", "kafca"),
         ('    networks: ["sql"]\n', '    networks: ["sequel"]\n', "sequel"),
         ("    image: postgres:18\n", "    image: postgres:18\n    image: postgres:17\n", "image"),

@@ -17,8 +17,9 @@ from services.notifier.settings import Settings as NotifierSettings
 from services.otp.settings import OtpSettings
 from services.registry.settings import Settings as RegistrySettings
 from services.sandbox.settings import Settings as SandboxSettings
-from shared.bus import Consumer
+from shared.bus import Consumer, lanes
 from shared.bus.__main__ import Settings as TopicsSettings
+from shared.bus.kafka import clients, diagnosis, member
 from shared.events.catalogue import GROUPS, TOPICS
 from shared.events.rights import service_of
 from shared.settings import ORGANISATION
@@ -51,8 +52,11 @@ EMBEDDED_ONLY = {"kafka_ephemeral"}
 EMPTY_AT_FIRST = {"seal_old_keys", "otlp_headers", "kafka_password"}
 """There are no old keys before the first rotation, many collectors ask for no header, and Kafka knows no users before
 docker-compose.secure.yml."""
-CLOSING = 16.0
-"""Seconds to end a consumer after its drain: cancelling (1), a last commit, leaving and the producer (5 each)."""
+CLOSE = 3 * vars(clients)["_CLOSE_SECONDS"]
+"""Seconds to close one client of a dead broker: its own end, what that leaves over, the connections."""
+CLOSING = vars(lanes)["_CANCEL_SECONDS"] + vars(member)["_COMMIT_SECONDS"] + vars(diagnosis)["_SECONDS"] + 2 * CLOSE
+"""Seconds to end a consumer after its drain: cancelling, a last commit that fails and is explained, leaving, and the
+producer of its dead letters."""
 
 Services = dict[str, dict[str, Any]]
 
@@ -224,7 +228,8 @@ def drained_after(name: str) -> float:
     http = signature(serving).parameters["grace"].default + 2
     consumers = sum(service_of(group) == name for group in GROUPS)
     senders = 2 * SENDER_DRAIN + 2 * BOT_DRAIN if name == "notifier" else 0.0
-    return float(http + consumers * (drain + CLOSING) + senders)
+    relay = CLOSE if consumers else 0.0
+    return float(http + consumers * (drain + CLOSING) + relay + senders)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
