@@ -18,7 +18,7 @@ from shared.bus.metrics import REASONS, UNKNOWN
 from shared.events import EVENTS, TOPICS, Channel, Lane
 from shared.events.catalogue import GROUPS
 from shared.telemetry.metrics import VERSION
-from tests.e2e.conftest import System
+from tests.e2e.conftest import CODES, System
 from tests.e2e.test_main_job import tap_first
 from tests.e2e.world import Appointee, ConfirmPage, code_in, handle_in, until
 
@@ -70,7 +70,7 @@ def scrapes(system: System) -> dict[str, str]:
     for who in people:
         system.phones.add(who)
     web, sms, telegram = people
-    booth = "901-2"
+    booth = CODES[-3]
     made = [
         system.registry.record(booth, post, who)["id"]
         for post, who in zip(("president", "secretary", "bla2"), people, strict=True)
