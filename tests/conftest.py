@@ -34,6 +34,8 @@ Chromium
 Prometheus
     `promtool`          path of Debian's promtool; mark the test `@pytest.mark.prometheus`, which works like `browser`
 
+Go (1.25 or newer, on the PATH): mark the test `@pytest.mark.go`, which works like `browser` too
+
 PostgreSQL, Valkey and Chromium can be yours instead: TEST_POSTGRES=postgresql://admin:..@host/postgres,
 TEST_VALKEY=redis://.., TEST_CHROMIUM=/path. The servers are processes started without an event
 loop: use them from sync and async tests. Tests in tests/unit get none of this: the network is refused there.
@@ -41,8 +43,10 @@ loop: use them from sync and async tests. Tests in tests/unit get none of this: 
 
 import itertools
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -59,6 +63,7 @@ from tests.emptying import emptied
 
 _CHROMIUM_MISSING = "Chromium is missing: apt-get install -y chromium fonts-noto-core fonts-noto-color-emoji"
 _PROMETHEUS_MISSING = "Prometheus is missing: apt-get install -y --no-install-recommends prometheus"
+_GO_MISSING = "Go is missing: 1.25 or newer must be on the PATH"
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _valkey_databases = itertools.cycle(range(1, 16))
 
@@ -217,6 +222,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for marker, program, missing in (
         ("browser", ServersUnderTest().chromium, _CHROMIUM_MISSING),
         ("prometheus", ServersUnderTest().promtool, _PROMETHEUS_MISSING),
+        ("go", Path(shutil.which("go") or "/no/go"), _GO_MISSING),
     ):
         for item in () if program.exists() else items:
             if item.get_closest_marker(marker):
@@ -240,9 +246,8 @@ class _ByFile(LoadScopeScheduling):  # type: ignore[misc] # untyped base class
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Counts the tests that were left out for want of a program."""
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
-    config.stash[_LEFT_OUT] = Counter(
-        missing for missing in (_CHROMIUM_MISSING, _PROMETHEUS_MISSING) for said in skipped if missing in said
-    )
+    programs = (_CHROMIUM_MISSING, _PROMETHEUS_MISSING, _GO_MISSING)
+    config.stash[_LEFT_OUT] = Counter(missing for missing in programs for said in skipped if missing in said)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -12,9 +12,7 @@ Program = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def _built(name: str, folder: Path) -> Program:
-    go = shutil.which("go")
-    if not go:
-        pytest.fail("Go is missing: 1.25 or newer must be on the PATH")
+    go = shutil.which("go") or "go"
     program = folder / name
     environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}  # noqa: TID251
     done = subprocess.run(

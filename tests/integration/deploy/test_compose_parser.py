@@ -11,7 +11,7 @@ from tests.integration.deploy.conftest import Program
 from tests.unit.deploy.compose_file import dotenv, environment, read
 from tests.unit.deploy.conftest import ROOT, YOURS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("go")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.go]
 
 COMPOSE = ROOT / "docker-compose.yml"
 SECURE = ROOT / "docker-compose.secure.yml"

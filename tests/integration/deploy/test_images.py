@@ -14,7 +14,7 @@ from stack.services import DEFAULT_PORTS
 from tests.integration.deploy.image import Image
 from tests.unit.deploy.conftest import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("images")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

@@ -12,7 +12,7 @@ from tests.integration.deploy.conftest import Program
 from tests.unit.deploy.kubernetes import FOLDER, Manifest, check
 from tests.unit.deploy.test_compose import SETTINGS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("go")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.go]
 
 
 @pytest.fixture(scope="module")

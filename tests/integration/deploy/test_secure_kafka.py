@@ -20,7 +20,7 @@ from stack.secrets_file import written
 from tests.unit.deploy.compose_file import dotenv, environment, read
 from tests.unit.deploy.conftest import ROOT
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600), pytest.mark.xdist_group("secure_kafka")]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
 Client = dict[str, str | int | float | bool]
 JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
