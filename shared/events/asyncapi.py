@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from pydantic.json_schema import models_json_schema
 
-from shared.events.catalogue import CONTRACT, DAY_MS, GROUPS, TOPICS, Entry, Service, Topic
+from shared.events.catalogue import CONTRACT, DAY_MS, GROUPS, REPLICAS, TOPICS, Entry, Service, Topic
 from shared.events.codec import TRACE_HEADER, TYPE_HEADER, encode
 from shared.events.envelope import Event
 from shared.events.examples import examples
@@ -119,7 +119,11 @@ def _channels(topic: Topic) -> Iterator[tuple[str, Json]]:
 
 
 def _channel(topic: Topic, description: str, messages: Iterable[str]) -> Json:
-    configuration = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_days * DAY_MS}
+    configuration = {
+        "cleanup.policy": [topic.cleanup],
+        "retention.ms": topic.retention_days * DAY_MS,
+        "max.message.bytes": topic.max_bytes,
+    }
     return {
         "address": topic.name,
         "description": description,
@@ -129,7 +133,7 @@ def _channel(topic: Topic, description: str, messages: Iterable[str]) -> Json:
             "kafka": {
                 "topic": topic.name,
                 "partitions": topic.partitions,
-                "replicas": 3,
+                "replicas": REPLICAS,
                 "topicConfiguration": configuration,
                 "bindingVersion": _BINDING,
             }
