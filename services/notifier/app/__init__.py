@@ -1,5 +1,6 @@
 """Composition root: builds everything from the settings, starts it, stops it in reverse."""
 
+import gc
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,8 @@ async def run(settings: Settings, clock: Clock, broker: Broker | None = None) ->
         web = _web(shop, ways, metrics, conversation, consumers)
         port = await life.enter(serving(web, settings.host, settings.port, life.tasks))
         logger.info("notifier runs", port=port)
+        gc.collect()
+        gc.freeze()  # what lives as long as the process is not walked again: 10 % of all CPU, and pauses of 250 ms
         await life.until_stopped()
 
 
