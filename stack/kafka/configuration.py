@@ -21,7 +21,10 @@ _SETTINGS: dict[str, str | int] = {
     # The default of 128 MiB does not fit into our heap: the broker would end after 8 s.
     "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
     "log.segment.bytes": 16 * 1024 * 1024,
-    # Fast failover; also, a node that was killed is let in again only when its old session has ended.
+}
+_FAILOVER: dict[str, str | int] = {
+    # Others take over quickly; also, a node that was killed is let in again only when its old session has ended.
+    # A lone node keeps the default of 9 s: on a busy machine a short session would lock it out of its own cluster.
     "broker.session.timeout.ms": 3000,
     "broker.heartbeat.interval.ms": 500,
     "controller.quorum.election.timeout.ms": 500,
@@ -62,6 +65,7 @@ def server_properties(
     for topic in ("transaction.state.log", "share.coordinator.state.topic"):
         lines[f"{topic}.min.isr"] = max(1, replicas - 1)
     if replicas > 1:
+        lines.update(_FAILOVER)
         lines["min.insync.replicas"] = replicas - 1
     lines.update({**security.properties, **more})
     return "".join(f"{name}={value}\n" for name, value in lines.items())
