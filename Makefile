@@ -60,8 +60,8 @@ test-kafka: $(READY) ## the tests of the stream and of the main job on Apache Ka
 	@TEST_KAFKA_SERVER=apache $(PY) -m pytest $(ON_KAFKA) -m "kafka or not slow" -n $(JOBS) --dist loadscope $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(READY) ## kills, canary, fresh clones, long chaos: one after the other, some 15 minutes
-	@$(PY) -m pytest -m slow $(ARGS)
+test-slow: $(READY) ## kills, canary, fresh clones, races, long chaos: some 15 minutes
+	@$(PY) -m pytest -m slow -n $(JOBS) --dist loadscope $(ARGS)
 
 .PHONY: check
 check: $(READY) ## lint, format, types, import contracts
