@@ -21,6 +21,8 @@ _SETTINGS: dict[str, str | int] = {
     # The default of 128 MiB does not fit into our heap: the broker would end after 8 s.
     "log.cleaner.dedupe.buffer.size": 4 * 1024 * 1024,
     "log.segment.bytes": 16 * 1024 * 1024,
+    # How often it looks for something to compact: 15 s by default.
+    "log.cleaner.backoff.ms": 1000,
 }
 _FAILOVER: dict[str, str | int] = {
     # Others take over quickly; also, a node that was killed is let in again only when its old session has ended.
