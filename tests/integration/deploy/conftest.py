@@ -14,7 +14,7 @@ Program = Callable[..., subprocess.CompletedProcess[str]]
 def _built(name: str, folder: Path) -> Program:
     go = shutil.which("go") or "go"
     program = folder / name
-    environment = {**os.environ, "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local", "GOWORK": "off"}  # noqa: TID251
+    environment = {**os.environ, "GOFLAGS": "-mod=readonly -buildvcs=false", "GOTOOLCHAIN": "local", "GOWORK": "off"}  # noqa: TID251
     done = subprocess.run(
         [go, "build", "-o", str(program), "."],
         cwd=Path(__file__).parent / name,
