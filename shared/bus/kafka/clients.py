@@ -17,6 +17,8 @@ from shared.bus.wire import Place, Received
 
 _CLOSE_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
+METADATA_SECONDS = 20
+"""Age at which a consumer asks anew who leads which partition."""
 
 
 def consumer_settings(connection: Connection, group: str | None) -> dict[str, Any]:
@@ -34,6 +36,9 @@ def consumer_settings(connection: Connection, group: str | None) -> dict[str, An
         "max_poll_interval_ms": MAX_POLL_SECONDS * 1000,
         "max_partition_fetch_bytes": 256 * 1024,
         "fetch_max_wait_ms": int(timing.fetch_wait * 1000),
+        # Fetches may be answered by a follower (KIP-392), so nobody tells of a leader that has moved: after kills of
+        # nodes in turn partitions stood still for minutes until the default of 5 min was over (tests/e2e/test_kill.py).
+        "metadata_max_age_ms": METADATA_SECONDS * 1000,
         # A member hears nothing that somebody took back; a reader looks at everything there is.
         "isolation_level": "read_uncommitted" if group is None or connection.ephemeral else "read_committed",
     }
