@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from shared.telemetry import current_trace
 from shared.telemetry.provider import provider_of, recording
 from shared.telemetry.recording import Recording
 
@@ -37,6 +38,13 @@ class Recorder:
     def later(self, seconds: float) -> None:
         """Turn the clock."""
         self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(autouse=True)
+def _no_trace_is_left() -> Iterator[None]:
+    token = current_trace.set(None)
+    yield
+    current_trace.reset(token)
 
 
 @pytest.fixture
