@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +32,7 @@ CODES = [booth.code for booth in booths(LIST)]
 
 @dataclass(frozen=True)
 class System:
-    """What runs, and how to kill it."""
+    """What runs."""
 
     endpoints: Endpoints
     launcher: Launcher
@@ -51,23 +50,6 @@ class System:
     def kafka_is_embedded(self) -> bool:
         """As the fixture of this name."""
         return self.kafka is None
-
-    def pid(self, name: str) -> int:
-        """The process of a service."""
-        return next(c.pid for c in self.launcher.watched if c.command.name == name and c.exit_code is None)
-
-    def kill(self, name: str) -> None:
-        """SIGKILL, and wait until it is gone."""
-        child = next(c for c in self.launcher.watched if c.command.name == name and c.exit_code is None)
-        os.kill(child.pid, signal.SIGKILL)
-        child.end()
-        self.launcher.watched.remove(child)
-
-    def start(self, name: str, *, ready: bool = True) -> None:
-        """Start a service again."""
-        self.launcher.start(self.services[name])
-        if ready:
-            self.runner.run(self.launcher.ready([self.services[name]]))
 
 
 @contextlib.contextmanager

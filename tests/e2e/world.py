@@ -4,13 +4,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 
 NOTICE = {"version": "1", "language": "hi"}
-T = TypeVar("T")
 Json = dict[str, Any]
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LINK = re.compile(r"https?://\S+/c/[A-Za-z0-9_-]+")
@@ -231,14 +230,3 @@ def until(condition: Callable[[], object], what: str, timeout: float = 30) -> No
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
         time.sleep(0.05)
-
-
-def patiently(act: Callable[[], T], timeout: float = 60) -> T:
-    """Do it again while a service that was killed is away: no connection, or a 5xx answer."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return act()
-        except (httpx.TransportError, Away):
-            assert time.monotonic() < deadline, f"away for {timeout:.0f} s"
-            time.sleep(0.2)
