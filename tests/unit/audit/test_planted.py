@@ -169,6 +169,17 @@ def test_an_open_appointment_needs_a_reason() -> None:
     assert "open without a reason" in kinds(story)
 
 
+def test_after_a_broker_came_back_empty_the_last_word_is_enough_but_must_be_there() -> None:
+    story = sound()
+    story.stated = [
+        record for record in story.stated if record.type not in {"challenge.opened.v1", "message.requested.v1"}
+    ]
+    assert {"versions with a gap", "message that nobody requested"} <= kinds(story)
+    assert list(judge(story, complete=False)) == []
+    without("stated", "challenge.verified.v1")(story)
+    assert {finding.kind for finding in judge(story, complete=False)} == {"verified by nobody"}
+
+
 def test_a_reply_has_one_judgement() -> None:
     received = Stated("reply", "reply.received.v1", "reply", 1, "event-1", "same")
     judged = Stated("reply", "reply.judged.v1", "reply", 1, "event-2", "same")
