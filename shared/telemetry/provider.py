@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 from shared.clock import Clock
 from shared.telemetry.export import REQUEST_SECONDS, Export, SpanMetrics, quiet
 from shared.telemetry.metrics import VERSION
-from shared.telemetry.recording import MAX_LINKS, Recording
+from shared.telemetry.recording import Recording
+from shared.telemetry.steps import MAX_LINKS
 
 
 def make(endpoint: str, headers: Mapping[str, str], service: str, registry: CollectorRegistry) -> TracerProvider:

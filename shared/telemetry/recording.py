@@ -2,36 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import Token
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    Status,
-    StatusCode,
-    TraceFlags,
-    Tracer,
-    set_span_in_context,
-)
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, SpanKind, Tracer, set_span_in_context
 
 from shared.clock import Clock
-from shared.errors import Failure
 from shared.events import BULK, Record
 from shared.events.codec import TRACE_HEADER, traceparent
-from shared.telemetry.context import FRESH, current_trace, is_sampled, new_trace, origin, trace_ids, valid
-from shared.telemetry.tracing import Call, Carried, Delivered, Step, Tracing, current_step
+from shared.telemetry.context import FRESH, is_sampled, new_trace, origin, valid
+from shared.telemetry.steps import Recorded, Unrecorded, context_of, error_type, name_of
+from shared.telemetry.tracing import Call, Delivered, Step, Tracing
 
 Attributes = Mapping[str, str | int]
 
-MAX_LINKS = 128
-"""The specification's default, and what backends are made for."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NOW = timedelta(0)
 
@@ -50,7 +34,7 @@ class Recording(Tracing):
         """A root, or the child of a trusted caller's span. Named anew when the route is known."""
         method = method if method in _METHODS else "_OTHER"
         known = valid(received)
-        return self._step(_name_of(method), SpanKind.SERVER, known, {"http.request.method": method}, own=not trusted)
+        return self._step(name_of(method), SpanKind.SERVER, known, {"http.request.method": method}, own=not trusted)
 
     def processing(self, record: Delivered, cause: str | None) -> Step:
         """`process <topic>`."""
@@ -133,103 +117,12 @@ class Recording(Tracing):
             return Unrecorded(hangs.parent or new_trace(recorded=False))
         span = self.tracer.start_span(
             name,
-            set_span_in_context(NonRecordingSpan(_context(hangs.parent))) if hangs.parent else _ROOT,
+            set_span_in_context(NonRecordingSpan(context_of(hangs.parent))) if hangs.parent else _ROOT,
             kind,
             dict(attributes),
-            [Link(_context(hangs.link))] if hangs.link else None,
+            [Link(context_of(hangs.link))] if hangs.link else None,
         )
-        return Recorded(span, self, hangs.link)
-
-
-class Recorded:
-    """A step with its span."""
-
-    def __init__(self, span: Span, tracing: Recording, link: str | None) -> None:
-        """`span` has begun, with a link to `link`."""
-        self._span = span
-        self._links = {link} if link else set()
-        self._tracing = tracing
-        self._tokens: tuple[Token[str | None], Token[Step | None]] | None = None
-        self.trace = _text(span.get_span_context())
-
-    def __enter__(self) -> Self:
-        self._tokens = current_trace.set(self.trace), current_step.set(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self.failed(error_type(error))
-        self.end()
-        if self._tokens is not None:
-            current_trace.reset(self._tokens[0])
-            current_step.reset(self._tokens[1])
-
-    def link(self, cause: str | None) -> None:
-        """Once to each; none beyond MAX_LINKS."""
-        if cause is not None and valid(cause) and cause not in self._links and len(self._links) < MAX_LINKS:
-            self._links.add(cause)
-            if self._span.is_recording():
-                self._span.add_link(_context(cause))
-
-    def answered(self, route: str | None, status: int) -> None:
-        """Only a 5xx is our failure; a 4xx is an answer."""
-        if not self._span.is_recording():
-            return
-        method = getattr(self._span, "attributes", {}).get("http.request.method", "_OTHER")
-        self._span.set_attribute("http.response.status_code", status)
-        if route is not None:
-            self._span.update_name(f"{_name_of(str(method))} {route}")
-            self._span.set_attribute("http.route", route)
-        if status >= 500:
-            self.failed(str(status))
-
-    def failed(self, error_type: str) -> None:
-        """Marks the span as failed, without a text."""
-        if self._span.is_recording():
-            self._span.set_attribute("error.type", error_type)
-            self._span.set_status(Status(StatusCode.ERROR))
-
-    def end(self) -> None:
-        """Hands the span to the exporter, once."""
-        if self._span.is_recording():
-            self._span.end()
-
-    def fan_out(self, name: str) -> str:
-        """A span of no length where it is recorded."""
-        step = self._tracing.branch(name, self.trace)
-        step.end()
-        return step.trace
-
-
-class Unrecorded(Carried):
-    """A step without a span: its context says so to everybody after it."""
-
-    def __init__(self, trace: str) -> None:
-        """Nothing has begun."""
-        self.trace = trace
-        self._tokens: tuple[Token[str | None], Token[Step | None]] | None = None
-
-    def __enter__(self) -> Self:
-        self._tokens = current_trace.set(self.trace), current_step.set(None)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._tokens is not None:
-            current_trace.reset(self._tokens[0])
-            current_step.reset(self._tokens[1])
-
-
-def error_type(error: BaseException) -> str:
-    """What an error is called: its code, or its class. Its text may hold a phone."""
-    return error.code if isinstance(error, Failure) else type(error).__name__
-
-
-def _name_of(method: str) -> str:
-    return "HTTP" if method == "_OTHER" else method
+        return Recorded(span, self.branch, hangs.link)
 
 
 def _messaging(verb: str, topic: str, message_id: str) -> dict[str, str | int]:
@@ -253,16 +146,6 @@ def _stated_at(headers: Mapping[str, bytes], now: datetime) -> datetime:
 def _with_trace(record: Record, trace: str) -> Record:
     others = tuple(header for header in record.headers if header[0] != TRACE_HEADER)
     return replace(record, headers=(*others, (TRACE_HEADER, trace.encode())))
-
-
-def _context(trace: str) -> SpanContext:
-    """Of a valid traceparent."""
-    trace_id, span_id = trace_ids(trace)
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(trace[-2:], 16)))
-
-
-def _text(context: SpanContext) -> str:
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 _ROOT = set_span_in_context(NonRecordingSpan(SpanContext(0, 0, is_remote=False)))

@@ -10,7 +10,7 @@ from shared.errors import Unavailable
 from shared.events import BULK, Record
 from shared.events.codec import traceparent
 from shared.telemetry import Call, Delivered, current_trace, fan_out, is_recorded, link_to, trace_ids
-from shared.telemetry.recording import MAX_LINKS
+from shared.telemetry.steps import MAX_LINKS
 from tests.unit.shared.telemetry.conftest import NOW, Recorder
 
 CAUSE = f"00-{'a' * 32}-{'b' * 16}-01"
