@@ -8,11 +8,10 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import KafkaError
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from shared.bus.connection import DEAD_HEADROOM_BYTES, MAX_POLL_SECONDS, MAX_RECORD_BYTES, Connection
-from shared.bus.kafka.diagnosis import unavailable
+from shared.bus.kafka.diagnosis import LOST, unavailable
 from shared.bus.wire import Place, Received
 
 _CLOSE_SECONDS = 5.0
@@ -77,7 +76,7 @@ async def admin(connection: Connection) -> AsyncIterator[Any]:
         async with asyncio.timeout(_ANSWER_SECONDS):
             await client.start()
         yield client
-    except (KafkaError, OSError) as error:
+    except LOST as error:
         raise await unavailable(connection, error) from error
     finally:
         await closed(client.close())
@@ -113,5 +112,5 @@ async def closed(closing: Awaitable[object]) -> None:
     except asyncio.CancelledError:
         if task is not None and task.cancelling():
             raise
-    except (KafkaError, OSError):
+    except LOST:
         return

@@ -28,6 +28,8 @@ from shared.bus.connection import Connection
 from shared.bus.wire import AccessRefused, BusUnavailable
 from shared.clock import utc_now
 
+LOST = (KafkaError, OSError, RuntimeError)
+"""What a client raises whose broker is away. RuntimeError is uvloop's: a write to a connection that was just closed."""
 _HOSTS = 3
 _SECONDS = 3.0
 """For one broker: it is asked after it has failed, and whoever waits for the answer waits already."""
@@ -43,7 +45,7 @@ async def unavailable(connection: Connection, error: BaseException) -> BusUnavai
     BusUnavailable."""
     if cause := _forbidden(connection, error):
         return AccessRefused(cause=cause)
-    if not isinstance(error, KafkaConnectionError):
+    if isinstance(error, OSError) or (isinstance(error, KafkaError) and not isinstance(error, KafkaConnectionError)):
         return BusUnavailable()
     for host, port, _ in collect_hosts(connection.bootstrap)[:_HOSTS]:
         if cause := await _refusal(connection, host, port):
@@ -79,12 +81,12 @@ async def _refusal(connection: Connection, host: str, port: int) -> str | None:
             established = await create_conn(host, port, **_settings(connection))
     except ssl.SSLCertVerificationError as error:
         return await _certificate(connection, host, port, error)
-    except (KafkaError, OSError) as error:
+    except LOST as error:
         said = _sign_in(error, connection.access.username)
         return f"{host}:{port} {said}" if said else await _other_protocol(connection, host, port)
     try:
         await established.send(MetadataRequest([]))
-    except (KafkaError, OSError):
+    except LOST:
         return None if connection.access.username else f"{host}:{port} expects a user name and a password"
     finally:
         await _closed(established)
@@ -104,7 +106,7 @@ def _sign_in(error: BaseException, username: str | None) -> str | None:
 
 async def _other_protocol(connection: Connection, host: str, port: int) -> str | None:
     """Whether it would take a connection with TLS where we have none, or the other way round."""
-    with contextlib.suppress(KafkaError, OSError):
+    with contextlib.suppress(*LOST):
         async with asyncio.timeout(_SECONDS):
             if connection.access.ca_file is None:
                 await _shown_certificate(host, port, ssl._create_unverified_context())  # noqa: S323, SLF001 # says nothing
@@ -116,9 +118,10 @@ async def _other_protocol(connection: Connection, host: str, port: int) -> str |
 
 
 async def _closed(established: Any) -> None:
-    if (closing := established.close()) is not None:
+    with contextlib.suppress(*LOST):
         async with asyncio.timeout(_SECONDS):
-            await closing
+            if (closing := established.close()) is not None:
+                await closing
 
 
 def _settings(connection: Connection) -> dict[str, Any]:
@@ -142,7 +145,7 @@ async def _validity(connection: Connection, host: str, port: int) -> str:
     ca_file = connection.access.ca_file
     context = ssl.create_default_context(cafile=None if ca_file == "system" else ca_file)
     context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(*LOST):
         async with asyncio.timeout(_SECONDS):
             shown = await _shown_certificate(host, port, context)
         begin, end, now = _moment(shown["notBefore"]), _moment(shown["notAfter"]), utc_now()
@@ -159,7 +162,7 @@ async def _shown_certificate(host: str, port: int, context: ssl.SSLContext) -> A
         return writer.get_extra_info("peercert")
     finally:
         writer.transport.abort()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*LOST):
             await writer.wait_closed()
 
 

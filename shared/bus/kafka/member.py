@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, RebalanceInProgressError
+from aiokafka.errors import CommitFailedError, IllegalStateError, RebalanceInProgressError
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import close_consumer, compiled_records, consumer_settings, received
-from shared.bus.kafka.diagnosis import unavailable
+from shared.bus.kafka.diagnosis import LOST, unavailable
 from shared.bus.wire import (
     AccessRefused,
     BusUnavailable,
@@ -48,7 +48,7 @@ class KafkaMember:
             async with asyncio.timeout(self._connection.timing.request):
                 await consumer.start()
                 await self._check_topics()
-        except (KafkaError, OSError) as error:
+        except LOST as error:
             await self.stop()
             raise await unavailable(self._connection, error) from error
         except BaseException:
@@ -87,7 +87,7 @@ class KafkaMember:
         try:
             async with asyncio.timeout(self._connection.timing.stuck):
                 records = await consumer.getmany(*filtered, **options)
-        except (KafkaError, TimeoutError) as error:
+        except LOST as error:
             raise await unavailable(self._connection, error) from error
         self._check_heard(consumer)
         return records
@@ -109,7 +109,7 @@ class KafkaMember:
             if isinstance(error.__cause__, RebalanceInProgressError):  # still ours until `revoked` has ended
                 raise BusUnavailable from error
             raise MembershipLost from error
-        except (KafkaError, TimeoutError) as error:
+        except LOST as error:
             raise await unavailable(self._connection, error) from error
 
     async def stop(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidTopicError,
-    KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
@@ -15,7 +14,7 @@ from aiokafka.errors import (
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import closed, producer_settings
-from shared.bus.kafka.diagnosis import unavailable
+from shared.bus.kafka.diagnosis import LOST, unavailable
 from shared.bus.wire import BusUnavailable, Outgoing, TopicForbidden, Unpublishable
 from shared.errors import Failure
 
@@ -39,7 +38,7 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._connection.delivery_timeout):
                 await self._producer.start()
-        except (KafkaError, OSError) as error:
+        except LOST as error:
             await self.stop()
             raise await unavailable(self._connection, error) from error
 
@@ -53,7 +52,7 @@ class KafkaPublisher:
                     for r in records
                 ]
                 results = await asyncio.gather(*sent, return_exceptions=True)
-        except (KafkaError, OSError) as error:
+        except LOST as error:
             self.broken = True  # records before this one may still be on their way
             raise self._failed([error]) from error
         if failed := [result for result in results if isinstance(result, BaseException)]:

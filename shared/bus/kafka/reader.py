@@ -8,11 +8,11 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import FetchError
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from shared.bus.connection import Connection
 from shared.bus.kafka.clients import admin, close_consumer, consumer_settings, received
-from shared.bus.kafka.diagnosis import unavailable
+from shared.bus.kafka.diagnosis import LOST, unavailable
 from shared.bus.reader import Lag
 from shared.bus.wire import BusUnavailable, Place, Received
 from shared.events import Topic
@@ -109,7 +109,7 @@ class KafkaReader:
                 await client.start()
             client.assign([TopicPartition(*place) for place in places])
             yield client
-        except (KafkaError, TimeoutError, OSError) as error:
+        except LOST as error:
             raise await unavailable(self._connection, error) from error
         finally:
             await close_consumer(client)

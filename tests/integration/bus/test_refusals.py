@@ -9,6 +9,7 @@ from shared.bus import BusUnavailable, Connection, cluster_id
 from shared.bus.access import Access
 from shared.bus.wire import AccessRefused
 from shared.clock import utc_now
+from shared.events import PEOPLE
 from tests.integration.security.certificates import Authority
 
 
@@ -28,3 +29,19 @@ async def test_a_broker_that_is_away_is_not_taken_for_one_that_refuses(tmp_path:
         with pytest.raises(BusUnavailable) as failure:
             await cluster_id(Connection("127.0.0.1:1", "tests", access=access))
         assert type(failure.value) is BusUnavailable
+
+
+async def test_a_write_to_a_connection_that_was_just_closed_is_a_broker_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def closed(_: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")  # uvloop
+
+    monkeypatch.setattr("aiokafka.client.AIOKafkaClient.bootstrap", closed)
+    connection = Connection("127.0.0.1:1", "tests")
+    with pytest.raises(BusUnavailable):
+        await connection.publisher().start()
+    with pytest.raises(BusUnavailable):
+        await connection.reader().topics()
+    with pytest.raises(BusUnavailable):
+        await connection.reader().ends([PEOPLE])
