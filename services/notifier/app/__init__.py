@@ -96,7 +96,7 @@ async def _consumers(
 ) -> Sequence[Consumer]:
     wake = {lane: sender.wakeup.wake for lane, sender in senders.items()}
     store = RequestStore(shop.database, ways.informant)
-    requests = await life.enter(Requests(store, shop.sealer, wake, shop.stated))
+    requests = Requests(store, shop.sealer, wake, shop.stated)
     messages = message_subscriptions(requests, shop.clock)
     others = subscriptions(requests, conversation, shop.clock)
     metrics = BusMetrics(shop.registry)
@@ -120,7 +120,6 @@ def _web(
     }
     web = create_web("notifier", shop.registry, probes, tracing=shop.tracing)
     receipts = Receipts(Afterwards(shop.database), shop.clock, metrics, shop.stated)
-    shop.background.spawn(receipts.run(), "receipts")
     twilio_api.install(web, ways.twilio, receipts)
     web.include_router(twilio_api.routes(ways.twilio, conversation))
     if settings.operator_key:

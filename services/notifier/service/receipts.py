@@ -5,10 +5,13 @@ from datetime import datetime
 from typing import Protocol
 
 from services.notifier.domain.delivery import Stated, Told
-from services.notifier.service.gather import Gather
 from services.notifier.service.metrics import Metrics
+from shared.batching import Batcher
 from shared.clock import Clock
 from shared.telemetry import link_to
+
+ROWS = 256
+"""Receipts in one transaction."""
 
 
 class Store(Protocol):
@@ -26,18 +29,15 @@ class Receipts:
         self._clock = clock
         self._metrics = metrics
         self._stated = stated
-        self._gather: Gather[Told, Stated | None] = Gather(self._write)
+        self._together: Batcher[Told, Stated | None] = Batcher(self._write, limit=ROWS)
 
     async def receive(self, provider: str, told: Told) -> None:
-        """Committed when this returns. Twice, early, late or in another order: the end is the same."""
-        stated = await self._gather(told)
+        """Committed when this returns; receipts that come at one time are one transaction. Twice, early, late or in
+        another order: the end is the same."""
+        stated = await self._together(told)
         if stated is not None:
             link_to(stated.traceparent)
         self._metrics.receipts.labels(provider, told.receipt.status.value if stated else "stale").inc()
-
-    async def run(self) -> None:
-        """Write what comes in, until cancelled: receipts that come at one time are one transaction."""
-        await self._gather.run()
 
     async def _write(self, told: Sequence[Told]) -> Sequence[Stated | None]:
         stated = await self._store.receive(told, self._clock())

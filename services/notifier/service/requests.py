@@ -2,12 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, Self
+from typing import Protocol
+from uuid import UUID
 
 from services.notifier.domain.invitation import KEPT, Asked, Learned, Taken, handle_hash
 from services.notifier.domain.message import SECRETS_FROM, Message
 from services.notifier.domain.opening import secrets_of
-from services.notifier.service.gather import Gather
+from shared.batching import Batcher
 from shared.events import (
     ChallengeEvent,
     ChannelPost,
@@ -18,9 +19,11 @@ from shared.events import (
     Person,
     PersonErased,
 )
-from shared.lifecycle import Tasks
 from shared.seal import Sealer
 from shared.telemetry import current_trace
+
+ROWS = 256
+"""Messages in one transaction."""
 
 
 class Store(Protocol):
@@ -47,16 +50,9 @@ class Requests:
         self._sealer = sealer
         self._wake = wake
         self._stated = stated
-        self._takes = {lane: Gather(self._writer(lane)) for lane in Lane}
-        self._own = Tasks()
-
-    async def __aenter__(self) -> Self:
-        for lane, take in self._takes.items():
-            self._own.spawn(take.run(), f"{lane.value} requests")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._own.__aexit__(None, None, None)
+        self._takes: Mapping[Lane, Batcher[tuple[Asked, datetime], bool]] = {
+            lane: Batcher(self._writer(lane), limit=ROWS, key=_challenge) for lane in Lane
+        }
 
     async def request(self, event: MessageRequested, now: datetime) -> None:
         """Queue the message: its id is its inbox, however often the event comes. Committed when this returns; requests
@@ -118,6 +114,12 @@ class Requests:
             self._sealer.open(event.secrets, sender=sender, subject=str(event.subject), field="secrets")
         )
         return handle_hash(secrets.handle) if secrets.handle else None
+
+
+def _challenge(item: tuple[Asked, datetime]) -> UUID:
+    """One invitation is learned once in a batch."""
+    message = item[0].message
+    return message.challenge_id or message.id
 
 
 def _message(event: MessageRequested, traceparent: str | None) -> Message:

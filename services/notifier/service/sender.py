@@ -11,9 +11,9 @@ import structlog
 
 from services.notifier.domain.delivery import Settlement
 from services.notifier.domain.routing import OPT_OUT
-from services.notifier.service.gather import Gather
 from services.notifier.service.metrics import Metrics
 from services.notifier.service.sending import Claimed, Ledgering, Parts, Sending
+from shared.batching import Batcher
 from shared.clock import Clock
 from shared.errors import Failure
 from shared.events import Channel, DeliveryEvent, Lane
@@ -30,6 +30,8 @@ POLL_SECONDS = 1.0
 """Safety net: wake-ups of other processes are not heard, and messages become due by time."""
 DRAIN_SECONDS = 20.0
 """On a stop: the longest call plus the writing of its outcome, with room."""
+ROWS = 256
+"""Of one statement: a commit costs about as much as ten rows, so more gains little."""
 LEASE_CHECK_SECONDS = 2.0
 """Beside a lease of 30 s the delay does not matter."""
 
@@ -44,9 +46,9 @@ class Sender:
         self._workers = workers
         self._lease = lease
         self._queue: asyncio.Queue[Claimed] = asyncio.Queue(maxsize=workers)
-        self._stamps: Gather[Settlement, bool] = Gather(self._stamp)
-        self._outcomes: Gather[Settlement, bool] = Gather(self._settle)
-        self._sending = Sending(parts, Ledgering(self._stamps, self._outcomes))
+        stamps: Batcher[Settlement, bool] = Batcher(self._stamp, limit=ROWS)
+        outcomes: Batcher[Settlement, bool] = Batcher(self._settle, limit=ROWS)
+        self._sending = Sending(parts, Ledgering(stamps, outcomes))
         self._own = Tasks()
         self._loops: list[asyncio.Task[None]] = []
         self._held: set[UUID] = set()
@@ -55,8 +57,6 @@ class Sender:
 
     async def __aenter__(self) -> Self:
         name = self._lane.value
-        self._own.spawn(self._stamps.run(), f"{name} stamps")
-        self._own.spawn(self._outcomes.run(), f"{name} outcomes")
         self._loops = [self._own.spawn(self._work(), f"{name} sender {n}") for n in range(self._workers)]
         self._loops.append(self._own.spawn(self._feed(), f"{name} feed"))
         return self

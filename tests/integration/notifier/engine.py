@@ -206,6 +206,4 @@ async def until(question: Callable[[], Awaitable[Any]], seconds: float = 60.0) -
 async def engine(url: str, **more: Any) -> AsyncIterator[Engine]:
     """An engine on the database at `url`."""
     async with Database(url, connections=CONNECTIONS) as database:
-        made = Engine(database, **more)
-        async with made.requests:
-            yield made
+        yield Engine(database, **more)

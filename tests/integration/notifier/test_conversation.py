@@ -34,7 +34,6 @@ from shared.events import (
     ReplyReceived,
     Result,
 )
-from shared.lifecycle import Tasks
 from shared.phone import Fingerprinter, normalise
 from shared.settings import ORGANISATION
 from shared.web import create_web
@@ -161,8 +160,7 @@ async def world(url: str) -> AsyncIterator[World]:
         install(app, twilio, receipts)
         app.include_router(routes(twilio, conversation))
         transport = httpx.ASGITransport(app)
-        async with Tasks() as tasks, httpx.AsyncClient(transport=transport, base_url=PUBLIC) as http:
-            tasks.spawn(receipts.run(), "receipts")
+        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC) as http:
             yield World(e, conversation, http, ear)
 
 

@@ -157,8 +157,7 @@ class World:
             senders = {lane: await stack.enter_async_context(Sender(parts, lane, workers=4)) for lane in Lane}
             wake = {lane: sender.wakeup.wake for lane, sender in senders.items()}
             store = RequestStore(self.database, self.bot.informant)
-            requests = Requests(store, sealer(keys, "notifier"), wake, lambda: None)
-            self.requests = await stack.enter_async_context(requests)
+            self.requests = Requests(store, sealer(keys, "notifier"), wake, lambda: None)
             fingerprinter = Fingerprinter(ring(keys.fingerprint))
             self.conversation = Conversation(
                 Inbound(self.database, self.bot.informant),
