@@ -18,6 +18,6 @@ class Settings(BaseSettings):
     """Where its files lie."""
     answers: float = 0.25
     """Share of the people who answer at all; half of them on the page, half by SMS."""
-    at_once: int = 16
+    at_once: int = 48
     """People who are at it at the same time."""
     seed: int = 1
