@@ -157,7 +157,7 @@ async def _chaos(  # sizes of an experiment
     async with asyncio.TaskGroup() as group:
         group.create_task(publish())
         group.create_task(disturb())
-    await until(lambda: len(heard) == keys * versions, seconds=60)
+    await until(lambda: len(heard) == keys * versions, seconds=120)
     await asyncio.gather(*(member.stop() for member in members))
     assert not faults
 
