@@ -28,8 +28,9 @@ from tests.integration.security.secured import RAN_OUT, Secured
 pytestmark = pytest.mark.kafka
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 60.0
-"""Seconds; a consumer that was refused tries again every two."""
+PATIENCE = 120.0
+"""Seconds; a consumer that was refused tries again every two, but one that lost its group cannot even leave it, and the
+next member waits for the end of its session (30 s)."""
 
 
 @dataclass
