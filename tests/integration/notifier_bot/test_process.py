@@ -133,14 +133,14 @@ async def replies(connection: Connection) -> list[ReplyReceived]:
     return [event for event in seen if isinstance(event, ReplyReceived)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 async def test_a_person_links_and_confirms_while_the_notifier_is_killed_and_started_again(world: World) -> None:
     async with aiohttp.ClientSession() as world.http, Producer(world.connection) as producer:
         event = world.asking.invitation(PHONE)
         assert event.challenge_id is not None
         with world.service(signal.SIGKILL):
-            await until(world.ready, 60)
+            await until(world.ready, 180)
             await world.act("", phone=PHONE, name="सुनीता")
             await producer.publish([encode(event)])
             await until(lambda: _sms(world), 60)
