@@ -89,6 +89,8 @@ LOST = 'boothline_consumer_lost_records{group="g",topic="t"}'
 HELD = 'boothline_consumer_paused{group="otp"}'
 DEALT = 'boothline_consumer_rebalances_total{group="otp"}'
 IN_HAND = 'boothline_consumer_oldest_in_flight_seconds{group="otp",job="otp"}'
+ENDED = 'boothline_consumer_handlers_stuck_total{group="otp",topic="t"}'
+STALLED = 'boothline_consumer_loop_stalls_total{group="otp"}'
 OUTBOX = 'boothline_outbox_oldest_seconds{job="otp"}'
 PROBED = "boothline_lag_probe_timestamp_seconds"
 
@@ -155,6 +157,9 @@ SCENARIOS = (
         4,
         on=False,
     ),
+    Scenario("a handler was ended", "HandlersEnded", {ENDED: "0 0 1x10"}, 4, on=True),
+    Scenario("the loop stood still", "HandlersEnded", {STALLED: "0 0 1x10"}, 4, on=True),
+    Scenario("ended long ago", "HandlersEnded", {ENDED: "0 1x30", STALLED: "0 1x30"}, 20, on=False),
     # dead letters
     Scenario("one dead letter", "DeadLetters", dead("0 0 1x10", "0+100x20"), 4, on=True),
     Scenario("none", "DeadLetters", dead("5x20", "0+100x20"), 12, on=False),
