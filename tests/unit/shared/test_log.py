@@ -98,12 +98,14 @@ def test_a_line_names_the_trace_that_it_was_written_in_and_no_id_is_taken_for_a_
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     log.configure("otp")
-    token = current_trace.set(f"00-{'a' * 22}9876543210-{'b' * 6}5550000210-01")
-    try:
-        structlog.get_logger().info("happened")
-    finally:
+    log_line = structlog.get_logger().info
+    for trace, happened in (
+        (f"00-{'a' * 22}9876543210-{'b' * 6}5550000210-01", "happened"),
+        (None, "happened outside"),
+    ):
+        token = current_trace.set(trace)
+        log_line(happened)
         current_trace.reset(token)
-    structlog.get_logger().info("happened outside")
     inside, outside = (json.loads(line) for line in capsys.readouterr().err.strip().splitlines()[-2:])
     assert (inside["trace_id"], inside["span_id"]) == (f"{'a' * 22}9876543210", f"{'b' * 6}5550000210")
     assert "trace_id" not in outside
