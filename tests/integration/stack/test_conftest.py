@@ -33,7 +33,7 @@ def test_without_chromium_the_last_lines_say_what_was_left_out_and_the_one_comma
     assert code == 0
     assert "1 passed, 1 skipped" in said
     last = said.splitlines()[-1]
-    assert last.startswith("1 browser tests were left out. Chromium is missing: apt-get install -y chromium")
+    assert last.startswith("1 tests were left out. Chromium is missing: apt-get install -y chromium")
 
 
 @pytest.mark.parametrize(("options", "chromium"), [(["--no-skips"], "/nowhere/chromium"), ([], sys.executable)])
