@@ -5,6 +5,8 @@ from typing import ClassVar
 
 Detail = str | int | float | bool | None
 
+EX_UNAVAILABLE = 69
+"""Exit code (sysexits.h): something of this machine cannot be had, such as the port."""
 EX_TEMPFAIL = 75
 """Exit code (sysexits.h): start the process again, soon."""
 EX_CONFIG = 78

@@ -25,6 +25,11 @@ STOP_SECONDS = 20.0
 class ProcessDied(RuntimeError):
     """A process ended though nobody asked it to; says which and shows the end of its log."""
 
+    def __init__(self, said: str, exit_code: int) -> None:
+        """`exit_code` is minus the signal's number when a signal ended it."""
+        super().__init__(said)
+        self.exit_code = exit_code
+
 
 class Launcher:
     """Processes of one run; what it starts ends with `stop`, or with this process at the latest."""
@@ -73,7 +78,7 @@ class Launcher:
         """Raises `ProcessDied` when a watched process has ended."""
         for child in self.watched:
             if child.exit_code is not None:
-                raise ProcessDied(child.story(f"ended by itself ({_how(child.exit_code)})"))
+                raise ProcessDied(child.story(f"ended by itself ({_how(child.exit_code)})"), child.exit_code)
 
     async def watch(self) -> None:
         """Returns never; raises `ProcessDied` when a watched process ends."""

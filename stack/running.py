@@ -1,7 +1,6 @@
 """The whole of Boothline running: servers, topics, migrations, services, and where they can be reached."""
 
 import asyncio
-import errno
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from shared.errors import EX_UNAVAILABLE
 from stack import ports
 from stack.embedded import Embedded, Plan
 from stack.embedded.starting import drive_async
@@ -27,8 +27,6 @@ SERVER_PORTS = {"postgres": 5633, "valkey": 6479, "kafka": 9192}
 """Beside the servers' own default ports, where somebody's real servers may listen."""
 
 
-PORT_TAKEN = ("PortTaken", f"[Errno {errno.EADDRINUSE}]")
-"""What a service whose port was taken says last."""
 SIGN_IN = "sign-in.json"
 """In the run folder: the command that makes another sign-in link, with the registry's settings."""
 
@@ -110,7 +108,7 @@ async def _started(
             said: dict[str, str] = json.loads(await launcher.output(system.bootstrap))
             await launcher.ready(system.services)
         except ProcessDied as died:
-            if last or not any(sign in str(died) for sign in PORT_TAKEN):
+            if last or died.exit_code != EX_UNAVAILABLE:
                 raise
             launcher.stop()
         else:

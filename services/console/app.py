@@ -1,6 +1,5 @@
 """Builds the console from its settings and runs it until it is told to stop."""
 
-import asyncio
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -10,7 +9,7 @@ from services.console.api import access, contract, pages, v1
 from services.console.metrics import Gauges
 from services.console.service import Watch
 from services.console.settings import ConsoleSettings
-from shared import log
+from shared import log, process
 from shared.assets import Assets
 from shared.bus import Connection
 from shared.clock import utc_now
@@ -54,4 +53,4 @@ def main() -> None:
     """Entry point of `python -m services.console`."""
     settings = load(ConsoleSettings)
     log.configure("console", settings.log_level)
-    asyncio.run(run(settings))
+    process.run(run(settings))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from shared.errors import Failure
+from shared.errors import EX_UNAVAILABLE, Failure
 from shared.lifecycle import Tasks
 
 
@@ -18,6 +18,7 @@ class PortTaken(Failure):
 
     code = "port_taken"
     alarm = True
+    exit_code = EX_UNAVAILABLE
 
 
 @asynccontextmanager

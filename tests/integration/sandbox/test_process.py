@@ -5,6 +5,7 @@ import socket
 import httpx
 import pytest
 
+from shared.errors import EX_UNAVAILABLE
 from tests.integration.sandbox.conftest import Client
 from tests.integration.sandbox.process import free_port, start, stop, wait_until_up
 
@@ -55,3 +56,11 @@ def test_a_page_of_another_site_and_a_foreign_host_name_are_kept_out(client: Cli
     assert client.get("/", headers={"Host": "evil.example"}).status_code == 403
     assert client.get("/", headers={"Host": "localhost:1"}).status_code == 200
     assert client.post("/phones", data=form, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+
+
+def test_a_taken_port_has_an_exit_code_of_its_own_so_that_whoever_started_it_may_choose_another() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start(taken.getsockname()[1])
+        _, written = process.communicate(timeout=60)
+    assert process.returncode == EX_UNAVAILABLE
+    assert "port_taken" in written

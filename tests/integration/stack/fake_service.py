@@ -1,6 +1,5 @@
 """A tiny service for the launcher's tests: `fake_service.py NAME`, settings by NAME_PORT, NAME_FAULT and so on."""
 
-import errno
 import http.server
 import json
 import os
@@ -31,7 +30,7 @@ def main() -> int:
 
     if read("FAULT") == "port-taken" and not Path("tried").exists():
         Path("tried").touch()
-        raise OSError(errno.EADDRINUSE, "Address already in use")
+        return 69
     http.server.ThreadingHTTPServer(("127.0.0.1", int(read("PORT"))), Handler).serve_forever()
     return 0
 
