@@ -48,7 +48,7 @@ sign-in: $(READY) ## print another one-time link to the portal of what is runnin
 	@$(PY) -m stack sign-in
 
 .PHONY: test
-test: $(READY) ## the default test suite, 5 to 7 minutes on two cores (ARGS="-k word": only some)
+test: $(READY) ## the default test suite, 7 minutes on two cores (ARGS="-k word": only some)
 	@$(PY) -m pytest -m "not slow" -n $(JOBS) --dist loadscope $(ARGS)
 
 # On Apache Kafka: what is about the stream, and the main job.
@@ -60,7 +60,7 @@ test-kafka: $(READY) ## the tests of the stream and of the main job on Apache Ka
 	@TEST_KAFKA_SERVER=apache $(PY) -m pytest $(ON_KAFKA) -m "kafka or not slow" -n $(JOBS) --dist loadscope $(ARGS)
 
 .PHONY: test-slow
-test-slow: $(READY) ## kills, canary, fresh clones, races, long chaos: some 15 minutes
+test-slow: $(READY) ## kills, canary, fresh clones, races, long chaos: some 10 minutes
 	@$(PY) -m pytest -m slow -n $(JOBS) --dist loadscope $(ARGS)
 
 .PHONY: check

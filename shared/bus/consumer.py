@@ -22,7 +22,7 @@ from shared.bus.retry import Outages, RetryBudget
 from shared.bus.trying import Policy
 from shared.bus.watch import Watch
 from shared.bus.watchdog import Watchdog
-from shared.bus.wire import AccessRefused, Broker, BusUnavailable, Member, Place
+from shared.bus.wire import AccessRefused, Broker, BusUnavailable, Member, Place, TopicUnfit
 from shared.clock import Clock
 from shared.events import Topic, topics_of
 from shared.lifecycle import Tasks
@@ -35,6 +35,8 @@ _POLL_SECONDS = 0.2
 _BUSY_POLL_SECONDS = 0.02
 """While a partition is closed: it opens soon, and what is fetched already must not wait for silent partitions."""
 _REJOIN_SECONDS = 2.0
+_TOPICS_SECONDS = 30.0
+"""A broker that was away and came back empty, or came after us, gets its topics a moment after it answers."""
 _SILENT_SECONDS = MAX_POLL_SECONDS / 5
 
 
@@ -122,6 +124,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
         self._loops: list[asyncio.Task[None]] = []
         self._stopping = False
         self._away: BusUnavailable | None = None
+        self._topics_by = 0.0
         self._polled = time()
         self._watch = Watch(
             group,
@@ -194,8 +197,11 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
                 self._away = None
                 while not self._stopping:
                     await self._poll(member)
-            except BusUnavailable as failure:
-                self._away = failure
+            except (BusUnavailable, TopicUnfit) as failure:
+                if isinstance(failure, BusUnavailable):
+                    self._away, self._topics_by = failure, self._time() + _TOPICS_SECONDS
+                elif self._away is None or not failure.missing or self._time() > self._topics_by:
+                    raise
                 log.warning(
                     "broker away, joining again", group=self._group, error_code=failure.code, reason=failure.message
                 )

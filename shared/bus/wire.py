@@ -109,6 +109,11 @@ class TopicUnfit(Failure):
     alarm = True
     exit_code = EX_CONFIG
 
+    @property
+    def missing(self) -> bool:
+        """It is not there; else it is of another shape."""
+        return self.details["problem"] == "missing"
+
 
 class Misconfigured(Failure):
     """The bus is misconfigured: {problem}."""

@@ -48,13 +48,17 @@ class Proxy:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Proxy"]:
         """Listens until the block is left."""
-        async with Tasks() as tasks:
-            self._tasks = tasks
-            await self.admit()
-            try:
-                yield self
-            finally:
-                self.refuse()
+        try:
+            async with Tasks() as tasks:
+                self._tasks = tasks
+                await self.admit()
+                try:
+                    yield self
+                finally:
+                    self.refuse()
+        finally:
+            self.cut()  # also what was accepted and not carried yet
+            await asyncio.sleep(0)
 
     async def admit(self) -> None:
         """Take connections again."""
@@ -89,11 +93,12 @@ class Proxy:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
+        self._writers.add(writer)
         self._tasks.spawn(self._carry(reader, writer), "connection")
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        self._writers |= {writer, far_writer}
+        self._writers.add(far_writer)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, far_writer, self._lanes[Way.UP]))
