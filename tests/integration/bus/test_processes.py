@@ -34,7 +34,7 @@ async def test_invariant_03_a_kill_between_effect_and_commit_repeats_but_loses_n
 async def test_invariant_09_sigterm_under_load_commits_what_was_handled_and_the_next_one_repeats_nothing(
     producer: Producer, listeners: Listeners, connection: Connection
 ) -> None:
-    expected = await _publish(producer, 1500)
+    expected = await _publish(producer, 3000)  # a consumer has 2,000 in hand at most, and finishes those
     first = await listeners.start(signal.SIGTERM)
     async with asyncio.timeout(60):
         assert await first.wait() == 0
@@ -43,7 +43,7 @@ async def test_invariant_09_sigterm_under_load_commits_what_was_handled_and_the_
     async with connection.reader() as reader:
         assert sum((await reader.committed("group", [PEOPLE])).values()) == done.total()
     await listeners.start()
-    await listeners.have(len(expected))
+    await listeners.have(len(expected), seconds=120)
     assert set(listeners.effects().values()) == {1}
 
 
