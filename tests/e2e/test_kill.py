@@ -22,7 +22,7 @@ APPOINTMENTS = 60
 KILLS = 8
 HARDLY = 1_000
 """The carrier has hardly a fault of its own here: two sends of unknown outcome in a row leave a person without a code
-by design (decision 20), and who that is depends on the run. `make chaos` has them, and PostgreSQL and Valkey die, too."""
+by design (decision 20), and who that is depends on the run. `make chaos` has them; PostgreSQL and Valkey die there."""
 OURS = ["registry", "relay", "otp", "notifier"]
 
 
