@@ -19,6 +19,10 @@ Waiting = Iterator[None]
 """A start under way: each step asks its driver to wait a little, so that one thread starts everything at once."""
 
 
+STOPPED = frozenset("TtXZ")
+"""States of a thread that does nothing: stopped, traced, dead, zombie."""
+
+
 class StartFailed(RuntimeError):
     """A process could not be started or did not become ready; says which and shows the end of its log."""
 
@@ -88,6 +92,16 @@ class Child:
         if self.exit_code is None:
             self._process.send_signal(self.command.stop)
 
+    def freeze(self) -> None:
+        """SIGSTOP, and waits until no thread of it runs any more: the signal alone stops them one after the other."""
+        os.kill(self.pid, signal.SIGSTOP)
+        while not all(state in STOPPED for state in _states(self.pid)):
+            time.sleep(0.001)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def end(self, seconds: float = 5.0) -> None:
         """Stops it: the polite signal, and SIGKILL when it is still there after `seconds`."""
         self.ask_to_stop()
@@ -105,6 +119,13 @@ class Child:
     def story(self, what: str) -> str:
         """`what` happened to this process, with the end of its log and where the rest is."""
         return f"{self.command.name} {what}\n{self.tail()}\n(the whole log: {self.log})"
+
+
+def _states(pid: int) -> Iterator[str]:
+    """The state of each thread, as proc(5) has it."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            yield (thread / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _private(path: Path) -> BinaryIO:

@@ -106,15 +106,13 @@ class KafkaNode:
 
     def freeze(self) -> None:
         """SIGSTOP: it holds its connections and answers nothing."""
-        self._signal(signal.SIGSTOP)
+        assert self.child is not None
+        self.child.freeze()
 
     def thaw(self) -> None:
         """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
         assert self.child is not None
-        os.kill(self.child.pid, number)
+        self.child.thaw()
 
     def _command(self, name: str, *arguments: str) -> Command:
         # Serial collector and first compiler only: 150 MiB and 3 s less than the defaults. IPv4 only: `ports.listens`.

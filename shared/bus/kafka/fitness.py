@@ -7,6 +7,7 @@ from shared.events import Topic
 from shared.events.catalogue import in_sync_replicas
 
 IN_SYNC = "min.insync.replicas"
+_MISSING = "missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,11 @@ class Difference:
     """The setting that removes it; None where nobody but a person may: a missing topic is made, but more partitions
     would break the order of keys, and more copies move data between machines."""
 
+    @property
+    def missing(self) -> bool:
+        """There is no such topic."""
+        return self.problem == _MISSING
+
 
 def configs_of(topic: Topic, replicas: int) -> dict[str, str]:
     """Settings of a topic of so many copies, by Kafka's names."""
@@ -43,7 +49,7 @@ def differences(
     are well."""
     for topic in topics:
         if (there := found.get(topic.name)) is None:
-            yield Difference(topic.name, "missing")
+            yield Difference(topic.name, _MISSING)
             continue
         yield from _partitions(topic, there)
         if configs:

@@ -1,8 +1,9 @@
 """Topics: made as the contract says, compared with it where they exist already."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiokafka.admin import NewTopic
@@ -44,11 +45,12 @@ async def apply_topics(
         if missing:
             await _create(client, missing, copies)
         await _settled(client, topics)
-        wrong = await _compared(client, connection, topics, copies)
+        compare = partial(_compared, client, connection, topics, copies)
+        wrong = await _heard_of(compare, lambda difference: difference.missing)
         changed = [difference for difference in wrong if difference.change]
         if changed:
             await _change(client, changed)
-            wrong = await _heard_of(client, connection, topics, copies)
+            wrong = await _heard_of(compare, lambda difference: difference.missing or difference.change is not None)
         return Applied([topic.name for topic in missing], changed, wrong)
 
 
@@ -153,13 +155,15 @@ async def _configs(client: Any, names: Sequence[str]) -> dict[str, Mapping[str, 
     }
 
 
-async def _heard_of(client: Any, connection: Connection, topics: Sequence[Topic], replicas: int) -> list[Difference]:
-    """What is left, once the node that answers us has heard of the changes."""
+async def _heard_of(
+    compare: Callable[[], Awaitable[list[Difference]]], pending: Callable[[Difference], bool]
+) -> list[Difference]:
+    """What is left, once a node that answers has heard of what we did: each question may go to another one."""
     try:
         async with asyncio.timeout(_READY_SECONDS):
             while True:
-                left = await _compared(client, connection, topics, replicas)
-                if not any(difference.change for difference in left):
+                left = await compare()
+                if not any(map(pending, left)):
                     return left
                 await asyncio.sleep(_AGAIN_SECONDS)
     except TimeoutError as error:

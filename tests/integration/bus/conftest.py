@@ -1,7 +1,6 @@
 """Brokers that can be killed and frozen, listeners in processes of their own."""
 
 import asyncio
-import os
 import secrets
 import signal
 import sys
@@ -35,10 +34,10 @@ class MortalBroker(Protocol):
         """End it at once."""
 
     def freeze(self) -> None:
-        """SIGSTOP."""
+        """Nothing of it runs when this returns."""
 
     def thaw(self) -> None:
-        """SIGCONT."""
+        """It goes on."""
 
 
 class MortalTansu:
@@ -71,17 +70,16 @@ class MortalTansu:
             self._tansu.child.end()
 
     def freeze(self) -> None:
-        """SIGSTOP."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
+        """Nothing of it runs when this returns."""
         assert self._tansu is not None
         assert self._tansu.child is not None
-        os.kill(self._tansu.child.pid, number)
+        self._tansu.child.freeze()
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._tansu is not None
+        assert self._tansu.child is not None
+        self._tansu.child.thaw()
 
 
 class MortalApache:
@@ -106,11 +104,11 @@ class MortalApache:
         self._kafka.kill()
 
     def freeze(self) -> None:
-        """SIGSTOP."""
+        """Nothing of it runs when this returns."""
         self._kafka.nodes[0].freeze()
 
     def thaw(self) -> None:
-        """SIGCONT."""
+        """It goes on."""
         self._kafka.nodes[0].thaw()
 
 
