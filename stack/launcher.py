@@ -16,8 +16,8 @@ from stack.services import Job, Service
 
 T = TypeVar("T")
 
-READY_SECONDS = 60.0
-"""A cold start imports everything from disk on a busy machine."""
+READY_SECONDS = 180.0
+"""For all services together: a cold start imports everything from disk on a busy machine."""
 STOP_SECONDS = 20.0
 """For all services together: each may finish what it has in hand; after that SIGKILL."""
 

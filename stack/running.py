@@ -49,7 +49,8 @@ class Options:
     wipe_topics: bool = False
     log_level: str = "info"
     usual_ports: bool = True
-    """False: only free ports of the system's choice, so that several runs do not meet."""
+    """False: only free ports of the system's choice, so that several runs do not meet: what one of them restarts finds
+    its port free."""
     endpoints_file: Path = field(default_factory=lambda: StackSettings().endpoints)
 
 
@@ -67,7 +68,7 @@ class Running:
 async def running(folder: RunFolder, options: Options, report: Report, product: Product) -> AsyncIterator[Running]:
     """Starts everything and stops it when the block ends; raises `StartFailed`, `ProcessDied` or `BinariesMissing`."""
     options.endpoints_file.unlink(missing_ok=True)  # of a run that was killed
-    plan = Plan(SERVER_PORTS["postgres"], SERVER_PORTS["valkey"], SERVER_PORTS["kafka"], broker=options.kafka is None)
+    plan = _plan(options)
     stack = Embedded(folder, plan)
     launcher = Launcher(folder, CHECKOUT)
     with _stopping(stack, launcher, report):
@@ -93,6 +94,11 @@ async def running(folder: RunFolder, options: Options, report: Report, product: 
             yield Running(endpoints, launcher, started.services, stack)
         finally:
             options.endpoints_file.unlink(missing_ok=True)
+
+
+def _plan(options: Options) -> Plan:
+    usual: Mapping[str, int] = SERVER_PORTS if options.usual_ports else {}
+    return Plan(usual.get("postgres"), usual.get("valkey"), usual.get("kafka"), broker=options.kafka is None)
 
 
 async def _started(

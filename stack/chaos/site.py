@@ -3,18 +3,20 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from shared.bus import ensure_topics
 from shared.lifecycle import Tasks
+from stack import ports
 from stack.audit import Sources
-from stack.child import Child, Waiting
+from stack.child import Child, StartFailed, Waiting
 from stack.embedded.starting import drive_async
 from stack.folder import RunFolder
 from stack.kafka import KafkaCluster
-from stack.launcher import Launcher
+from stack.launcher import READY_SECONDS, Launcher, is_ready
 from stack.product import BOOTHLINE
 from stack.report import Report
 from stack.running import Options, Product, Running, running
@@ -23,6 +25,7 @@ from stack.services import Service, System
 QUICK = {"OTP_UNKNOWN_WAIT_SECONDS": "5"}
 """A message in doubt is attempted anew after 5 s instead of 45: nobody here is confused by two."""
 _SUPERVISED = 0.2
+_LOOK = 0.05
 
 
 @dataclass(slots=True)
@@ -83,9 +86,19 @@ class Site:
                     await self.start(child.command.name)
             await asyncio.sleep(_SUPERVISED)
 
-    async def ready(self, *names: str) -> None:
-        """Wait until these services are ready."""
-        await self._launcher.ready([self.services[name] for name in names])
+    async def ready(self, *names: str, seconds: float = READY_SECONDS) -> None:
+        """Wait until these services are ready; one that ends by itself meanwhile is started again by `supervise`.
+        Raises StartFailed."""
+        deadline = time.monotonic() + seconds
+        for service in (self.services[name] for name in names):
+            while not await self._is_ready(service):
+                if time.monotonic() > deadline:
+                    raise StartFailed(f"{service.name} was not ready within {seconds:.0f} s")
+                await asyncio.sleep(_LOOK)
+
+    async def _is_ready(self, service: Service) -> bool:
+        children = [child for child in self._launcher.watched if child.command.name == service.name]
+        return any(ports.listens(child.pid, service.port) for child in children) and await is_ready(service.port)
 
     async def empty_broker(self) -> None:
         """The embedded broker is killed and comes back as another one, without anything, its topics made anew."""
