@@ -18,7 +18,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bench.floor import floor
+from bench.floor import REST, floor
 from bench.portal import open_page, sign_in
 from bench.processes import cpu_seconds, rss_mb
 from stack.fixture import Size, booths, table
@@ -90,9 +90,10 @@ def hindi(number: int) -> str:
 
 
 async def idle(bench: Bench, count: int) -> list[float]:
-    """Milliseconds from POST to the SMS at the carrier, one after the other."""
+    """Milliseconds from POST to the SMS at the carrier, one after the other, each after a rest."""
     seen = []
     for _ in range(count):
+        await asyncio.sleep(REST)
         phone, started = await bench.record()
         seen.append((await bench.arrival(phone) - started) * 1000)
     return seen
@@ -105,6 +106,7 @@ async def shown(bench: Bench, count: int) -> list[float]:
         for _ in range(count):
             unit = bench.units[(bench.number + 1) // len(POSTS)]
             async with open_page(session, f"/units/{unit}") as frames:
+                await asyncio.sleep(REST)
                 _, started = await bench.record()
                 seen.append((await anext(frames) - started) * 1000)
     finally:

@@ -34,6 +34,11 @@ _BUSY = 429
 _REPLIES = 5
 
 
+class NotInvited(Exception):
+    """Nothing came that could be answered: two sends of unknown outcome in a row leave a person without a code
+    (decision 20). Then nothing must follow, and the audit wants to see such a send."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What people use."""
@@ -59,13 +64,21 @@ async def live(world: World, person: MadeUp, where: Seat, way: Way, step: Callab
     now = world.now()  # once: a repeated request under one key must be the same request
     appointment = await patiently(lambda: world.recorder.record(where, person, now))
     step()
-    with contextlib.suppress(NothingCame):  # the audit says what became of it, and of all others
+    ends = way.ends
+    try:
         await _answer(world, world.phone(person), way, step)
-    return Act(appointment, way.ends, 0, phone_hash(person.phone), way.value)
+    except NotInvited:
+        ends = ""
+    except NothingCame:
+        pass  # answered, and heard nothing of it: it counts all the same
+    return Act(appointment, ends, 0, phone_hash(person.phone), way.value)
 
 
 async def _answer(world: World, phone: Phone, way: Way, step: Callable[[], None]) -> None:
-    invitation = await patiently(lambda: phone.sms(contains="/c/"))
+    try:
+        invitation = await patiently(lambda: phone.sms(contains="/c/"))
+    except NothingCame as error:
+        raise NotInvited from error
     step()
     if way is not Way.SILENT:
         await _ACTS[way](world, phone, invitation)

@@ -145,6 +145,13 @@ class Drill:
     def _answered(self) -> int:
         return sum(count for name, count in self.counts.items() if name.startswith(("answered", "gave up")))
 
+    async def saying(self, every: float) -> None:
+        """Where no bar can be drawn (a log, CI): a line every so many seconds; until cancelled."""
+        while True:
+            await asyncio.sleep(every)
+            told = [f"{task.description} {task.completed:.0f} of {task.total:.0f}" for task in self.bar.tasks]
+            self.bar.console.print(f"after {time.monotonic() - self.began:.0f} s: {', '.join(told)}", highlight=False)
+
     async def sampling(self) -> None:
         """Look at all processes and groups every few seconds; until cancelled."""
         async with sources(self.up, self.files).bus.reader() as reader:

@@ -21,6 +21,7 @@ from stack.kafka import KafkaCluster
 from stack.report import Report
 from stack.running import Options
 
+SAY_SECONDS = 60.0
 UNBOUNDED = FAILED = 1
 """Exit code when something grew without bound, and when the run did not come to its end."""
 
@@ -50,6 +51,8 @@ async def _performed(
             run.up.launcher.watch_also(kafka.children)
         async with Tasks() as tasks:
             tasks.spawn(run.sampling(), "samples")
+            if not report.console.is_terminal:
+                tasks.spawn(run.saying(SAY_SECONDS), "progress")
             await run.up.launcher.while_all_live(run.go())
         run.bar.stop()
         with report.step("audit"):
