@@ -20,7 +20,7 @@ from stack.launcher import Launcher
 from stack.product import BOOTHLINE
 from stack.report import Report
 from stack.running import Options, Product, running
-from stack.services import Service
+from stack.services import Job, Service
 from stack.settings import ServersUnderTest
 from tests.collector import Collector
 from tests.e2e.world import Appointee, Phones, Registry
@@ -50,6 +50,12 @@ class System:
     def kafka_is_embedded(self) -> bool:
         """As the fixture of this name."""
         return self.kafka is None
+
+    async def sign_in(self) -> str:
+        """A fresh link to the portal: the one of the start lives for 15 minutes only."""
+        registry = self.services["registry"]
+        job = Job("sign-in", (*registry.arguments, "sign-in"), registry.environment)
+        return (await self.launcher.output(job)).strip()
 
 
 @contextlib.contextmanager

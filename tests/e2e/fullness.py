@@ -44,14 +44,15 @@ def full(postgres: int, limit: int) -> Iterator[None]:
 
 
 def _limit(postgres: int, limit: int) -> None:
-    """By the server's own user: root may lack the right over others' limits (a container without SYS_RESOURCE)."""
-    children = Path(f"/proc/{postgres}/task/{postgres}/children").read_text(encoding="ascii").split()
+    """By the server's own user: root may lack the right over others' limits (a container without SYS_RESOURCE). The
+    server comes first: what it forks from then on inherits its limit."""
     if (child := os.fork()) == 0:  # not a new program: that user cannot read our checkout
         code = 1
         try:
             _as_nobody()
-            for pid in (postgres, *map(int, children)):
-                _limit_one(pid, limit)
+            _limit_one(postgres, limit)
+            for pid in Path(f"/proc/{postgres}/task/{postgres}/children").read_text(encoding="ascii").split():
+                _limit_one(int(pid), limit)
             code = 0
         finally:
             os._exit(code)

@@ -15,8 +15,10 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 USER = f"boothline-{os.getpid()}"
+STOPPING = 180.0
+"""Seconds for the end of everything: 20 for our services, some for each server, on a machine that is busy."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_000)]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Clone:
         """Starts `make up` and waits until everything is ready."""
         process = self.make("up")
         written = self.path / ".run" / "endpoints.json"
-        assert eventually(lambda: written.exists() or process.poll() is not None, seconds=120)
+        assert eventually(lambda: written.exists() or process.poll() is not None, seconds=600)
         assert process.poll() is None, process.communicate()[0]
         return process
 
@@ -76,7 +78,7 @@ def _all_processes() -> Iterator[tuple[int, str]]:
         yield int(entry.name), f"{cwd} {line.replace(bytes(1), b' ').decode(errors='replace')}"
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 30.0) -> bool:
+def eventually(condition: Callable[[], object], *, seconds: float = 120.0) -> bool:
     """Whether `condition` becomes true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -112,7 +114,7 @@ def clone() -> Iterator[Clone]:
 
 
 def test_the_demo_passes_on_a_fresh_clone(clone: Clone) -> None:
-    said = clone.run("demo", "ONCE=1", seconds=600)
+    said = clone.run("demo", "ONCE=1", seconds=2_400)
     assert "60 appointments" in said
     assert "as expected" in said
     assert clone.processes() == {}
@@ -122,7 +124,7 @@ def test_the_demo_passes_on_a_fresh_clone(clone: Clone) -> None:
 def test_ctrl_c_stops_everything(clone: Clone) -> None:
     process = clone.up()
     os.killpg(process.pid, signal.SIGINT)  # the terminal sends it to make and the launcher alike
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=STOPPING)
     assert "stopping" in said
     assert eventually(lambda: not clone.processes()), clone.processes()
 
@@ -132,10 +134,10 @@ def test_kill_9_leaves_nothing_and_the_next_start_works(clone: Clone, victim: st
     process = clone.up()
     launcher = next(pid for pid, line in clone.processes().items() if "-m stack up" in line)
     os.kill(process.pid if victim == "make" else launcher, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=STOPPING)
     assert eventually(lambda: not clone.processes()), clone.processes()
     (clone.path / ".run" / "endpoints.json").unlink(missing_ok=True)
     again = clone.up()
     again.terminate()
-    again.communicate(timeout=60)
+    again.communicate(timeout=STOPPING)
     assert eventually(lambda: not clone.processes()), clone.processes()

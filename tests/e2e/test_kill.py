@@ -49,7 +49,7 @@ def sound(result: Audit, console: Console) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 async def test_after_kills_of_all_processes_every_appointment_ends_once_and_every_repeat_is_explained(
     tmp_path: Path,
 ) -> None:
@@ -59,7 +59,7 @@ async def test_after_kills_of_all_processes_every_appointment_ends_once_and_ever
 
 
 @pytest.mark.kafka
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 async def test_with_nodes_of_a_cluster_dying_as_well_nothing_is_lost(tmp_path: Path) -> None:
     console = Console(width=110)
     async with struck(tmp_path, console, kafka_nodes=True) as made:
@@ -71,7 +71,7 @@ async def test_with_nodes_of_a_cluster_dying_as_well_nothing_is_lost(tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 async def test_a_broker_that_comes_back_empty_hears_everything_again_and_nobody_is_texted_twice(
     tmp_path: Path,
 ) -> None:

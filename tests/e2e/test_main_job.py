@@ -5,6 +5,8 @@ import pytest
 from tests.e2e.conftest import System
 from tests.e2e.world import Appointee, ConfirmPage, code_in, handle_in, until
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def test_the_link_and_the_code_confirm_on_the_web_page(system: System, unit: str, appointee: Appointee) -> None:
     made = system.registry.record(unit, "president", appointee)
@@ -40,7 +42,7 @@ def test_a_tap_confirms_in_telegram_after_sharing_the_own_contact(
     until(lambda: not buttons(system, appointee, question), "the buttons are gone")
 
 
-def tap_first(system: System, who: Appointee, after: int, timeout: float = 30) -> int:
+def tap_first(system: System, who: Appointee, after: int) -> int:
     """Tap the first inline button that comes; returns the message's number."""
     found: list[int] = []
 
@@ -49,7 +51,7 @@ def tap_first(system: System, who: Appointee, after: int, timeout: float = 30) -
         found[:] = [m["message_id"] for m in chat["messages"] if m["seq"] > after and m["from_bot"] and m["buttons"]]
         return bool(found)
 
-    until(offered, "the bot asks with buttons", timeout)
+    until(offered, "the bot asks with buttons")
     label = buttons(system, who, found[-1])[0]
     system.phones.do(who, "tap", label=label, message_id=found[-1])
     return found[-1]
@@ -88,7 +90,7 @@ def test_five_wrong_codes_lock_and_a_reissue_asks_again(system: System, unit: st
     page.post("", code=right)
     assert system.registry.state(made["id"]) == "locked"
     system.registry.act(made["id"], "reissue")
-    again = system.phones.sms(appointee, "/c/", after=sms["seq"] + 1)
+    again = system.phones.sms(appointee, "/c/", after=sms["seq"])
     assert handle_in(again) != handle_in(sms)
     ConfirmPage.of(again).confirm(code_in(again))
     assert system.registry.until_state(made["id"], "verified") == "verified"

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -20,7 +19,9 @@ from shared.events.catalogue import GROUPS
 from shared.telemetry.metrics import VERSION
 from tests.e2e.conftest import CODES, System
 from tests.e2e.test_main_job import tap_first
-from tests.e2e.world import Appointee, ConfirmPage, code_in, handle_in, until
+from tests.e2e.world import Appointee, ConfirmPage, code_in, fetch, handle_in, until
+
+pytestmark = pytest.mark.timeout(900)
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 SERVICES = ("registry", "otp", "notifier", "console", "sandbox")
@@ -85,8 +86,8 @@ def scrapes(system: System) -> dict[str, str]:
     for appointment in made:
         system.registry.until_state(appointment, "verified")
     console = system.endpoints.services["console"]
-    until(lambda: "boothline_consumer_lag_messages{" in httpx.get(f"{console}/metrics").text, "lag is measured", 60)
-    return {name: httpx.get(f"{url}/metrics").text for name, url in system.endpoints.services.items()}
+    until(lambda: "boothline_consumer_lag_messages{" in fetch(f"{console}/metrics").text, "lag is measured")
+    return {name: fetch(f"{url}/metrics").text for name, url in system.endpoints.services.items()}
 
 
 def families(scrape: str) -> Iterator[tuple[str, Metric]]:
@@ -148,7 +149,7 @@ def test_what_happened_was_counted(
         return sum(
             sample.value
             for url in system.endpoints.services.values()
-            for _, family in families(httpx.get(f"{url}/metrics").text)
+            for _, family in families(fetch(f"{url}/metrics").text)
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )

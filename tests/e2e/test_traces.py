@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from stack.services import Job
 from tests.collector import Recorded, ancestry
 from tests.e2e.conftest import System
 from tests.e2e.test_main_job import tap_first
-from tests.e2e.world import Appointee, ConfirmPage, code_in, handle_in, until
+from tests.e2e.world import PATIENCE, Appointee, ConfirmPage, code_in, handle_in, until
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Traces:
             found[:] = [span for span in self.system.collector.spans if span.name == name and wanted(span)]
             return bool(found)
 
-        until(came, f"a span {name} arrives at the collector", 60)
+        until(came, f"a span {name} arrives at the collector")
         return found[0]
 
     def here(self, name: str, service: str | None = None) -> Recorded:
@@ -109,7 +110,7 @@ def test_the_persons_act_is_a_trace_of_its_own_up_to_the_open_page(
 ) -> None:
     appointment = record(system, traces, unit, "secretary", appointee)
     sms = system.phones.sms(appointee, "/c/")
-    traces.linked("POST /twilio/status/{message_id}")  # its push must not come together with the other one's
+    system.registry.until_delivered(appointment)  # its push must not come together with the other one's
     with watching(system, appointment) as seen:
         ConfirmPage.of(sms).confirm(code_in(sms))
         until(lambda: b"verified" in seen(), "the open page is told")
@@ -168,7 +169,7 @@ def test_each_announcement_is_a_trace_of_its_own_linked_to_the_confirmation(
         begun = {s.trace for s in spans if s.name == "send notifier.bulk" and confirmed in {t for t, _ in s.links}}
         return [span for span in spans if span.name == "deliver sms" and span.trace in begun]
 
-    until(lambda: len(announced()) == 2, "both announcements are recorded", 60)
+    until(lambda: len(announced()) == 2, "both announcements are recorded")
     assert len({span.trace for span in announced()} | {confirmed, traces.trace}) == 4
 
 
@@ -192,18 +193,19 @@ def test_each_row_of_an_import_is_a_trace_of_its_own_linked_to_the_import(
         begun = {s.trace for s in spans if s.name == "import row" and traces.trace in {trace for trace, _ in s.links}}
         return [span for span in spans if span.name == "deliver sms" and span.trace in begun]
 
-    until(lambda: len(delivered()) == 2, "both rows are recorded up to the carrier", 60)
+    until(lambda: len(delivered()) == 2, "both rows are recorded up to the carrier")
     assert len({span.trace for span in delivered()}) == 2
 
 
 @contextmanager
 def watching(system: System, appointment: str) -> Iterator[Callable[[], bytes]]:
     """The page of an appointment, open in a signed-in browser; gives what was pushed to it so far."""
-    registry = system.services["registry"]
-    job = Job("sign-in-to-watch", (*registry.arguments, "sign-in"), registry.environment)
-    link = system.runner.run(system.launcher.output(job)).strip()
+    link = system.runner.run(system.sign_in())
     seen = bytearray()
-    with httpx.Client(base_url=registry.url, timeout=60) as browser, ThreadPoolExecutor(1) as thread:
+    with (
+        httpx.Client(base_url=system.services["registry"].url, timeout=PATIENCE) as browser,
+        ThreadPoolExecutor(1) as thread,
+    ):
         token = urlsplit(link).path.rpartition("/")[2]
         signed_in = browser.post("/sign-in", data={"token": token}, headers={"sec-fetch-site": "same-origin"})
         assert signed_in.status_code == 303, signed_in.text
@@ -218,4 +220,4 @@ def watching(system: System, appointment: str) -> Iterator[Callable[[], bytes]]:
 
             reading = thread.submit(read)
             yield lambda: bytes(seen)
-            reading.result(60)
+            reading.result(PATIENCE)

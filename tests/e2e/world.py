@@ -13,6 +13,9 @@ NOTICE = {"version": "1", "language": "hi"}
 Json = dict[str, Any]
 CODE = re.compile(r"(?<!\d)\d{6}(?!\d)")
 LINK = re.compile(r"https?://\S+/c/[A-Za-z0-9_-]+")
+PATIENCE = 60.0
+"""Seconds that anything may take to come about, and a service to answer; the sandbox waits no longer. No test is about
+speed, and the machine may be busy."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Registry(Client):
 
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=30)
+        self.http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {api_key}"}, timeout=PATIENCE)
 
     def record(self, unit: str, post: str, who: Appointee, *, key: str | None = None, **more: object) -> Json:
         """Record an appointment; fails the test on a refusal."""
@@ -81,10 +84,18 @@ class Registry(Client):
         path = f"/v1/imports/{job['id']}"
         until(lambda: good(self.http.get(path))["state"] == "done", "the units are imported")
 
-    def until_state(self, appointment: str, *states: str, timeout: float = 30) -> str:
+    def until_state(self, appointment: str, *states: str, timeout: float = PATIENCE) -> str:
         """Wait for one of `states`."""
         until(lambda: self.state(appointment) in states, f"state is one of {states}", timeout)
         return self.state(appointment)
+
+    def until_delivered(self, appointment: str) -> None:
+        """Wait until the registry has heard that the phone got the message."""
+
+        def delivered() -> bool:
+            return any(each["state"] == "delivered" for each in self.appointment(appointment)["deliveries"])
+
+        until(delivered, "the delivery is shown")
 
     def appointment(self, appointment: str) -> Json:
         """As the API shows it."""
@@ -104,23 +115,23 @@ class Phones(Client):
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=f"{url}/control", timeout=70)
+        self.http = httpx.Client(base_url=f"{url}/control", timeout=PATIENCE + 30)
 
     def add(self, who: Appointee, *, telegram: bool = True, **more: object) -> None:
         """A phone that is on."""
         body = {"phone": who.phone, "name": "Anita", "language": "hi", "telegram": telegram, **more}
         good(self.http.post("/phones", json=body))
 
-    def sms(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> Json:
+    def sms(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = PATIENCE) -> Json:
         """The first SMS behind `after` that holds `contains`."""
         return self._wait({"kind": "sms", "phone": who.phone, "contains": contains, "after": after}, timeout, "sms")
 
-    def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = 30) -> Json:
+    def message(self, who: Appointee, contains: str = "", after: int = 0, timeout: float = PATIENCE) -> Json:
         """The first message of the bot behind `after` that holds `contains`."""
         query: dict[str, str | int] = {"kind": "chat", "phone": who.phone, "contains": contains, "after": after}
         return self._wait(query, timeout, "message")
 
-    def post(self, chat_id: int, contains: str = "", timeout: float = 30) -> Json:
+    def post(self, chat_id: int, contains: str = "", timeout: float = PATIENCE) -> Json:
         """The first post of a channel that holds `contains`."""
         return self._wait({"kind": "channel", "chat_id": chat_id, "contains": contains}, timeout, "message")
 
@@ -158,13 +169,13 @@ class ConfirmPage:
 
     def get(self, suffix: str = "") -> httpx.Response:
         """The page, whatever it says."""
-        return httpx.get(self.origin + self.path + suffix, timeout=30)
+        return fetch(self.origin + self.path + suffix)
 
     def post(self, suffix: str, **typed: str) -> httpx.Response:
         """Send a form of the page; follows the redirect as a browser does."""
         headers = {"origin": self.origin, "sec-fetch-site": "same-origin"}
         url = self.origin + self.path + suffix
-        response = httpx.post(url, data=typed, headers=headers, follow_redirects=True, timeout=30)
+        response = httpx.post(url, data=typed, headers=headers, follow_redirects=True, timeout=PATIENCE)
         if response.status_code >= 500:
             raise Away(response.text)
         return response
@@ -215,6 +226,11 @@ def handle_in(sms: Mapping[str, Any]) -> str:
     return found[0].rpartition("/")[2]
 
 
+def fetch(url: str) -> httpx.Response:
+    """GET, patiently."""
+    return httpx.get(url, timeout=PATIENCE)
+
+
 def good(response: httpx.Response) -> Json:
     """The JSON of a good response; a refusal fails the test with what it says."""
     if response.status_code >= 500:
@@ -224,7 +240,7 @@ def good(response: httpx.Response) -> Json:
     return body
 
 
-def until(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
+def until(condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
     """Wait for a condition; fails the test with `what` did not come true."""
     deadline = time.monotonic() + timeout
     while not condition():
