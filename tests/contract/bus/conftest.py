@@ -39,7 +39,7 @@ class Stage:
 
     async def consumer(self, **options: Any) -> Consumer:
         """A member of the group, with its partitions."""
-        chosen: dict[str, Any] = {"commit_every": 0.02, "drain_timeout": 5.0, "retry": RetryBudget(first=0.01)}
+        chosen: dict[str, Any] = {"commit_every": 0.02, "drain_timeout": 20.0, "retry": RetryBudget(first=0.01)}
         chosen |= {"handler": self.heard, "group": self.group} | options
         handler, group = chosen.pop("handler"), chosen.pop("group")
         consumer = Consumer(self.broker, group, {PersonErased: handler}, clock=clock, topics=(self.topic,), **chosen)
@@ -68,7 +68,7 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
         prefix = request.getfixturevalue("kafka_prefix")
         topic, group = Topic(f"{prefix}people", "registry", partitions=4), f"{prefix}group"
         ephemeral = request.getfixturevalue("kafka_is_embedded")
-        broker = Connection(request.getfixturevalue("kafka_bootstrap"), "tests", ephemeral, delivery_timeout=5.0)
+        broker = Connection(request.getfixturevalue("kafka_bootstrap"), "tests", ephemeral, delivery_timeout=30.0)
         await ensure_topics(broker, [topic, topic.dead])
     async with AsyncExitStack() as stack:
         producer = await stack.enter_async_context(Producer(broker))

@@ -71,7 +71,7 @@ class Heard:
         return [version for finished, version in self.finished if finished == wanted]
 
 
-async def until(condition: Callable[[], object], seconds: float = 40.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 90.0) -> None:
     """Return as soon as `condition` holds. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 # the condition is of the outside: there is no event to wait for

@@ -15,10 +15,12 @@ from tests.contract.bus.scenery import Heard, clock, erased, outgoing, until
 
 _HEADERS = encode(erased("good")).headers
 _TYPE = ("ce_type", b"person.erased.v1")
+_TRUNCATED = timedelta(milliseconds=1)
+"""Kafka keeps no microseconds."""
 
 
 async def _committed(stage: Stage, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(90):
         while await stage.committed() != count:  # noqa: ASYNC110 # only the broker knows
             await asyncio.sleep(0.02)
 
@@ -43,7 +45,7 @@ async def test_two_groups_hear_everything_each(stage: Stage) -> None:
     other = Heard()
     await asyncio.gather(stage.consumer(), stage.consumer(group=f"{stage.group}2", handler=other))
     await stage.publish(*map(erased, range(20)))
-    await until(lambda: len(stage.heard.finished) == len(other.finished) == 20)
+    await until(lambda: len({*stage.heard.finished}) == len({*other.finished}) == 20)
 
 
 async def test_a_restart_goes_on_where_the_stop_left_off(stage: Stage) -> None:
@@ -73,11 +75,10 @@ async def _publish_slowly(stage: Stage, count: int, start: int = 0) -> None:
 
 async def test_invariant_11_a_member_without_partitions_takes_over_when_the_owners_leave(stage: Stage) -> None:
     members = list(await asyncio.gather(*(stage.consumer() for _ in range(5))))
-    await until(lambda: sorted(member.health.partitions for member in members) == [0, 1, 1, 1, 1], seconds=30)
+    await until(lambda: sorted((m.health.partitions, m.health.ready) for m in members) == [(0, True), *[(1, True)] * 4])
     spare = next(member for member in members if member.health.partitions == 0)
-    assert spare.health.ready
     await asyncio.gather(*(member.stop() for member in members if member is not spare))
-    await until(lambda: spare.health.partitions == 4, seconds=30)
+    await until(lambda: spare.health.partitions == 4)
     await stage.publish(*map(erased, range(20)))
     await until(lambda: len(stage.heard.finished) == 20)
 
@@ -91,7 +92,7 @@ async def test_the_context_says_where_and_when(stage: Stage) -> None:
     _, context = stage.heard.calls[0]
     (record,) = await stage.everything()
     assert (context.topic, context.partition, context.offset) == (*record.place, 0)
-    assert abs(context.timestamp - began) < timedelta(seconds=5)
+    assert began - _TRUNCATED <= context.timestamp <= datetime.now(UTC)  # noqa: TID251
     assert context.timestamp == record.timestamp
     assert (context.traceparent, context.attempt) == (trace, 1)
 
@@ -142,19 +143,20 @@ async def test_invariant_25_a_consumer_of_a_missing_or_different_topic_says_so(s
     topic = Topic(name, "registry", partitions=partitions)
     consumer = Consumer(stage.broker, stage.group, {PersonErased: stage.heard}, clock=clock, topics=(topic,))
     with pytest.raises(TopicUnfit, match=r"missing|4 partitions instead of 5"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             await consumer.run()
 
 
 async def test_invariant_24_the_lag_is_what_is_there_minus_what_is_committed(stage: Stage) -> None:
     began = datetime.now(UTC)  # noqa: TID251 # the broker stamps with its own clock
     await stage.publish(*map(erased, range(100)))
+    written = datetime.now(UTC)  # noqa: TID251
     ends = await stage.reader.ends([stage.topic, stage.topic.dead])
     assert sum(ends.values()) == 100
     assert len(ends) == 5
     lags = await stage.reader.lags({stage.group: [stage.topic]})
     assert sum(lag.records for lag in lags) == 100
-    assert all(lag.oldest and abs(lag.oldest - began) < timedelta(seconds=5) for lag in lags if lag.records)
+    assert all(lag.oldest and began - _TRUNCATED <= lag.oldest <= written for lag in lags if lag.records)
     await stage.consumer()
     await _committed(stage, 100)
     lags = await stage.reader.lags({stage.group: [stage.topic]})
@@ -200,7 +202,7 @@ async def test_the_tail_begins_now_and_shows_what_comes(stage: Stage) -> None:
                 if len(seen) == 20:
                     return
 
-    async with asyncio.TaskGroup() as group, asyncio.timeout(10):
+    async with asyncio.TaskGroup() as group, asyncio.timeout(90):
         watching = group.create_task(watch())
         number = 100
         while not watching.done():

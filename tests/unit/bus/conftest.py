@@ -31,8 +31,8 @@ class Stage:
         """A member of the group, with its partitions."""
         chosen: dict[str, Any] = {
             "commit_every": 0.01,
-            "drain_timeout": 1.0,
-            "retry": RetryBudget(first=0.001),
+            "drain_timeout": 600.0,
+            "retry": RetryBudget(first=0.001, seconds=600.0),
         } | options
         handler: Callable[..., Any] = chosen.pop("handler", self.heard)
         consumer = Consumer(self.broker, GROUP, {PersonErased: handler}, clock=clock, **chosen)
@@ -57,4 +57,6 @@ class Stage:
 async def stage() -> AsyncIterator[Stage]:
     """The stage."""
     async with AsyncExitStack() as stack:
-        yield Stage(stack)
+        made = Stage(stack)
+        yield made
+        made.heard.gate.set()  # else what a test left waiting costs a whole drain

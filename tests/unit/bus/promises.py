@@ -32,7 +32,7 @@ class Scene:
 
     async def member(self, **options: Any) -> Consumer:
         """One more, with its share of the partitions. Its own commits are an hour apart: `commit` says when."""
-        chosen: dict[str, Any] = {"commit_every": 3600.0, "drain_timeout": 30.0, "retry": RetryBudget(first=0.001)}
+        chosen: dict[str, Any] = {"commit_every": 3600.0, "drain_timeout": 600.0, "retry": RetryBudget(first=0.001)}
         consumer = Consumer(
             self.broker, GROUP, {PersonErased: self.heard}, clock=clock, topics=(TOPIC,), **(chosen | options)
         )

@@ -65,7 +65,7 @@ async def test_invariant_16_a_topic_of_poison_keeps_its_tail_uncommitted(stage: 
     await until(lambda: consumer.health.problem == "dead_letter_limit")
     assert not consumer.health.ready
     await until(lambda: stage.committed() <= 7 == stage.dead())
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):  # far below the drain
         await consumer.stop()
     assert stage.committed() <= 7
     assert stage.dead() == 7
@@ -86,7 +86,7 @@ async def test_invariant_17_a_failure_that_may_pass_is_tried_within_its_budget_a
 ) -> None:
     stage.heard.failures[erased(1).subject] = lambda _: Throttled()
     await stage.publish(erased(1), erased(1, 2))
-    await stage.consumer(retry=RetryBudget(attempts=3, first=0.001))
+    await stage.consumer(retry=RetryBudget(attempts=3, first=0.001, seconds=600.0))
     await until(lambda: stage.committed() == 2)
     assert [context.attempt for event, context in stage.heard.calls if event.version == 1] == [1, 2, 3]
     letters = [DeadLetter.read(record) for record in stage.broker.records(PEOPLE.dead.name)]
@@ -94,12 +94,12 @@ async def test_invariant_17_a_failure_that_may_pass_is_tried_within_its_budget_a
 
 
 async def test_invariant_17_a_record_that_waits_for_its_next_attempt_holds_no_slot(stage: Stage) -> None:
-    stage.heard.failures[erased(1).subject] = lambda _: Throttled(retry_after=5.0)
+    stage.heard.failures[erased(1).subject] = lambda _: Throttled(retry_after=3600.0)
     await stage.publish(erased(1))
-    await stage.consumer(lanes=1)
+    await stage.consumer(lanes=1, retry=RetryBudget(seconds=7200.0))
     await until(lambda: len(stage.heard.calls) == 1)
     await stage.publish(*(erased(number) for number in range(2, 50)))
-    await until(lambda: len(stage.heard.finished) == 48, seconds=3)
+    await until(lambda: len(stage.heard.finished) == 48)
 
 
 async def test_a_failure_that_never_passes_is_a_dead_letter_at_once(stage: Stage) -> None:
