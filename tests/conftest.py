@@ -50,6 +50,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from stack.child import Child
@@ -66,6 +67,10 @@ _PROMETHEUS_MISSING = "Prometheus is missing: apt-get install -y --no-install-re
 _GO_MISSING = "Go is missing: 1.25 or newer must be on the PATH"
 _LEFT_OUT = pytest.StashKey[Counter[str]]()
 _valkey_databases = itertools.cycle(range(1, 16))
+
+# Hypothesis takes a process that was stopped for a moment for a slow test (200 ms an example, 1 s for ten drawings).
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")

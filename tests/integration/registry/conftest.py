@@ -5,7 +5,7 @@ import itertools
 import json
 import secrets
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -103,12 +103,31 @@ def command(**changes: Any) -> Record:
     return Record(**values | changes)
 
 
+ADVISORY = "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+"""Condition on pg_locks: those of a server's other databases are in there, too."""
+
+
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
+    """Wait for the condition, with a bound."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 # other processes set no event here
+            await asyncio.sleep(0.01)
+
+
 async def somebody_waits(registry: Registry) -> None:
     """Return once a transaction waits for an advisory lock."""
-    while True:
-        if await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
-            return
-        await asyncio.sleep(0.01)
+    await until(lambda: registry.rows(f"SELECT FROM pg_locks WHERE {ADVISORY} AND NOT granted"))
+
+
+async def everything_shows(registry: Registry) -> None:
+    """Return once readers of changes see all that is committed: any earlier writer on the server hides it from them
+    while it lasts, PostgreSQL's own ANALYZE too."""
+    hidden = "SELECT count(*) = 0 AS none FROM change WHERE tx >= pg_snapshot_xmin(pg_current_snapshot())"
+
+    async def none_is_hidden() -> bool:
+        return bool((await registry.rows(hidden))[0]["none"])
+
+    await until(none_is_hidden)
 
 
 @pytest.fixture(scope="session")

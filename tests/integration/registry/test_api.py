@@ -184,7 +184,7 @@ async def finished(http: httpx.AsyncClient, kind: str, data: bytes, **query: str
     answer = await http.post(f"/v1/imports/{kind}", content=data, params=query)
     assert answer.status_code == 202, answer.text
     job: dict[str, Any] = answer.json()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while job["state"] == "running":
             await asyncio.sleep(0.02)
             job = (await http.get(f"/v1/imports/{job['id']}")).json()

@@ -199,7 +199,7 @@ async def test_nobody_is_recorded_anew_while_they_are_erased(registry: Registry)
     number = Phonebook(Fingerprinter(registry.settings.fingerprint_keys_plain()), registry.vault, ["+91555"]).read(
         PHONE
     )
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group, registry.database.transaction() as rows:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group, registry.database.transaction() as rows:
         await PersonRows(rows).alone_with(number.fingerprints)  # a recording of this phone is under way
         erasing = group.create_task(registry.service.operating.erase(registry.principal, person["id"], NOW))
         await somebody_waits(registry)

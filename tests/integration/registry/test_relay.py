@@ -17,7 +17,7 @@ from shared.bus import BusUnavailable, Unpublishable
 from shared.events import Record
 from shared.lifecycle import Tasks, Wakeup
 from shared.outbox import Pace, Relay, RelayMetrics
-from tests.integration.registry.conftest import NOW, Registry, command, somebody_waits
+from tests.integration.registry.conftest import ADVISORY, NOW, Registry, command, everything_shows, somebody_waits
 
 
 class Broker:
@@ -85,8 +85,8 @@ async def test_a_committed_event_is_published_once_with_its_trace(registry: Regi
 
 
 async def test_a_commit_wakes_the_relay(registry: Registry, broker: Broker) -> None:
-    async with Tasks() as tasks, asyncio.timeout(20):
-        tasks.spawn(relay_of(registry, broker, registry.wakeup, Pace(poll=60)).run(), "relay")
+    async with Tasks() as tasks, asyncio.timeout(60):
+        tasks.spawn(relay_of(registry, broker, registry.wakeup, Pace(poll=3600)).run(), "relay")
         for booth in (1, 2, 3):
             await record(registry, booth)
             await broker.entered.wait()
@@ -119,7 +119,7 @@ async def test_of_two_relays_one_publishes_at_a_time_and_each_event_goes_out_onc
 ) -> None:
     await asyncio.gather(*(record(registry, booth) for booth in (1, 2)))
     broker.gate.clear()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         first = group.create_task(relay_of(registry, broker).step())
         await broker.entered.wait()
         second = group.create_task(relay_of(registry, broker).step())
@@ -136,10 +136,11 @@ async def test_a_broker_that_does_not_answer_keeps_no_change_from_open_pages(
     """A transaction with a number would hide every later change from readers until the broker answers."""
     await record(registry, 1)
     broker.gate.clear()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(relay_of(registry, broker).step())
         await broker.entered.wait()
         await record(registry, 2)
+        await everything_shows(registry)
         changes = await PortalReads(registry.database).changes(START, 10)
         broker.gate.set()
     assert [change.kind for change in changes] == ["recorded", "recorded"]
@@ -178,7 +179,7 @@ async def test_a_relay_whose_broker_fails_leaves_the_outbox_to_another(registry:
     broker.failures = [BusUnavailable()]
     with pytest.raises(BusUnavailable):
         await relay_of(registry, broker).step()
-    assert await registry.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'") == []
+    assert await registry.rows(f"SELECT FROM pg_locks WHERE {ADVISORY}") == []
     assert await relay_of(registry, broker).step() == 1
 
 
@@ -299,4 +300,5 @@ async def test_a_reader_of_changes_waits_for_the_transaction_that_commits_late(
     await record(registry)
     assert await reads.changes(START, 100) == []
     await slow_writer.commit()  # type: ignore[attr-defined] # asyncpg's transaction
+    await everything_shows(registry)
     assert [change.kind for change in await reads.changes(START, 100)] == ["late", "recorded"]
