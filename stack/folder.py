@@ -99,7 +99,7 @@ def fresh_test_folder() -> RunFolder:
     for _ in range(10):
         try:
             return RunFolder(Path(tempfile.mkdtemp(prefix=_TEST_PREFIX, dir=temporary)))
-        except FolderInUse:  # another session's sweep was faster than our lock
+        except (FolderInUse, FileNotFoundError):  # another session's sweep was faster than our lock
             continue
     raise RuntimeError(f"cannot make a folder in {temporary}")
 

@@ -17,7 +17,7 @@ from stack.services import Job, Service
 T = TypeVar("T")
 
 READY_SECONDS = 180.0
-"""For all services together: a cold start imports everything from disk on a busy machine."""
+"""For all services together, and for a job: a cold start imports everything from disk on a busy machine."""
 STOP_SECONDS = 20.0
 """For all services together: each may finish what it has in hand; after that SIGKILL."""
 
@@ -40,12 +40,12 @@ class Launcher:
         self._children: list[Child] = []
         self.watched: list[Child] = []
 
-    async def run(self, jobs: Iterable[Job], *, seconds: float = 60.0) -> None:
+    async def run(self, jobs: Iterable[Job], *, seconds: float = READY_SECONDS) -> None:
         """Runs `jobs` at the same time to their ends; raises `StartFailed` when one fails."""
         started = [self._start(job) for job in jobs]
         await drive_async(together(child.finishing(seconds) for child in started))
 
-    async def output(self, job: Job, *, seconds: float = 60.0) -> str:
+    async def output(self, job: Job, *, seconds: float = READY_SECONDS) -> str:
         """Runs `job` and returns what it printed; that reaches no log, because it may be a secret."""
         path = self._folder.path / f"{job.name}.out"
         child = self._start(job, path)

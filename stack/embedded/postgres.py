@@ -13,7 +13,7 @@ from pathlib import Path
 from stack import ports
 from stack.child import Child, Command, StartFailed, Waiting
 from stack.embedded.binaries import Binaries, copy_postgres
-from stack.embedded.starting import until
+from stack.embedded.starting import READY_SECONDS, until
 from stack.folder import RunFolder
 
 # terse, and no statements: an error's DETAIL and the failed statement would put phones and names into the log.
@@ -123,7 +123,7 @@ class Postgres:
         argv += ["--auth=scram-sha-256", "--no-sync", "--no-instructions", "--encoding=UTF8"]
         argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--set", "scram_iterations=1"]
         argv += ["--set", "dynamic_shared_memory_type=mmap"]
-        yield from Child(self._command("initdb", argv, home), self._run).finishing(60)
+        yield from Child(self._command("initdb", argv, home), self._run).finishing(READY_SECONDS)
         secret.unlink()
         for file, text in (("pg_hba.conf", _ACCESS), ("pg_ident.conf", "")):
             _write(home / "data" / file, text)
@@ -139,7 +139,7 @@ class Postgres:
             child = self.child = Child(
                 self._command(self.name, [self._programs / "bin" / "postgres", "-D", data], home), self._run
             )
-            yield from until(partial(_is_ready, data, child.pid), child, seconds=30)
+            yield from until(partial(_is_ready, data, child.pid), child, seconds=READY_SECONDS)
             if child.exit_code is None:
                 return
         raise StartFailed(child.story("did not start"))
@@ -155,7 +155,7 @@ class Postgres:
             ]
         _write(script, "\n".join(statements))
         command = psql(self._binaries, self.admin_url, ["-f", script], home)
-        yield from Child(command, self._run).finishing(30)
+        yield from Child(command, self._run).finishing(READY_SECONDS)
         script.unlink()
 
     def _command(self, name: str, argv: list[str | Path], cwd: Path) -> Command:

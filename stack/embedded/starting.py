@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 
 from stack.child import Child, StartFailed, Waiting
 
+READY_SECONDS = 60.0
+"""For each server: a hundred times what it needs on a quiet machine."""
 _STEP = 0.02  # seconds; a server needs 5 ms (broker) to 600 ms (PostgreSQL)
 
 

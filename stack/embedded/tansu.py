@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stack import ports
 from stack.child import Child, Command, StartFailed, Waiting
-from stack.embedded.starting import until
+from stack.embedded.starting import READY_SECONDS, until
 from stack.folder import RunFolder
 
 # Metadata version 2 about no topic: the answer names the cluster, so another broker on this port is not taken for ours.
@@ -47,7 +47,7 @@ class Tansu:
         for attempt in range(3):
             self.port = ports.pick(self._preferred if attempt == 0 else None)
             child = self._started()
-            yield from until(self._answers, child, seconds=20)
+            yield from until(self._answers, child, seconds=READY_SECONDS)
             if child.exit_code is None:
                 return
         raise StartFailed(child.story("did not start"))
@@ -57,7 +57,7 @@ class Tansu:
         `StartFailed`."""
         self.cluster_id = _cluster_id()
         child = self._started()
-        yield from until(self._answers, child, seconds=20)
+        yield from until(self._answers, child, seconds=READY_SECONDS)
         if child.exit_code is not None:
             raise StartFailed(child.story("did not start again"))
 

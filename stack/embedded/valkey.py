@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stack import ports
 from stack.child import Child, Command, StartFailed, Waiting
-from stack.embedded.starting import until
+from stack.embedded.starting import READY_SECONDS, until
 from stack.folder import RunFolder
 
 # always: with everysec an acknowledged write can die with the process while a flush is running.
@@ -55,7 +55,7 @@ class Valkey:
                 _CONFIGURATION.format(port=self.port, folder=folder, password=self._password), encoding="ascii"
             )
             child = self.child = Child(Command(self.name, [self._program, path], folder), self._run)
-            yield from until(self._answers, child, seconds=20)
+            yield from until(self._answers, child, seconds=READY_SECONDS)
             if child.exit_code is None:
                 return
         raise StartFailed(child.story("did not start"))
@@ -64,7 +64,7 @@ class Valkey:
         """Starts it on its data and port after it was killed; raises `StartFailed`."""
         folder = self._run.path / self.name
         child = self.child = Child(Command(self.name, [self._program, folder / "valkey.conf"], folder), self._run)
-        yield from until(self._answers, child, seconds=60)
+        yield from until(self._answers, child, seconds=READY_SECONDS)
         if child.exit_code is not None:
             raise StartFailed(child.story("did not start again"))
 

@@ -24,14 +24,15 @@ async def no_topics(bootstrap: str, options: Options) -> None:
 
 
 def fake_system(fault: str) -> Product:
-    """Services and a migration; otp has `fault`."""
+    """Services and a migration; otp has `fault`, and "hold" is one of the migration."""
 
     def system(servers: Servers, ports: Mapping[str, int], *, keys: object, ephemeral: bool, log_level: str) -> System:
         def service(name: str, fault: str) -> Service:
             environment = {f"{name.upper()}_PORT": str(ports[name]), f"{name.upper()}_FAULT": fault}
             return Service(name, (sys.executable, FAKE, name), ports[name], environment)
 
-        migrate = Job("registry-migrate", (sys.executable, FAKE, "registry", "migrate"), {})
+        held = {"REGISTRY_FAULT": fault} if fault == "hold" else {}
+        migrate = Job("registry-migrate", (sys.executable, FAKE, "registry", "migrate"), held)
         bootstrap = Job("registry-bootstrap", (sys.executable, "-c", SAYS), {})
         sign_in = Job("registry-sign-in", (sys.executable, "-c", "print('http://127.0.0.1/again')"), {})
         return System(

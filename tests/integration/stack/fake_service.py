@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,16 @@ from pathlib import Path
 
 def main() -> int:
     """Serves /ready; NAME_FAULT=never-ready answers 503, =die exits before it serves, =port-taken
-    fails once; "migrate" and "bootstrap" end."""
+    fails once; "migrate" and "bootstrap" end, but the former not with NAME_FAULT=hold."""
     name, *rest = sys.argv[1:]
     read: Callable[[str], str] = lambda key: os.environ.get(f"{name.upper()}_{key}", "")  # noqa: E731, TID251
     print(f"{name} {rest} starts, sees {sorted(key for key in os.environ if key.isupper())}", flush=True)  # noqa: T201, TID251
     if rest == ["bootstrap"]:
         sys.stdout.flush()
         return 0
+    if rest == ["migrate"] and read("FAULT") == "hold":
+        Path("holds").touch()
+        signal.pause()
     if rest == ["migrate"] or read("FAULT") == "die":
         print("the last words of this process", flush=True)  # noqa: T201
         return 3 if read("FAULT") else 0

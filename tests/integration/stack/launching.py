@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+PATIENCE = 200.0
+"""Seconds for a whole start or stop on a busy machine."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,12 @@ def launching() -> Iterator[Launching]:
 def stop(process: subprocess.Popen[str]) -> str:
     """Asks the launcher to stop; returns what it said."""
     process.terminate()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said
     return said
 
 
-def eventually(condition: Callable[[], object], *, seconds: float = 60.0) -> bool:
+def eventually(condition: Callable[[], object], *, seconds: float = PATIENCE) -> bool:
     """Whether `condition` becomes true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

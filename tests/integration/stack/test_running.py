@@ -9,7 +9,9 @@ import pytest
 
 from stack import errand
 from stack.running import SIGN_IN
-from tests.integration.stack.launching import Launching, launching, stop
+from tests.integration.stack.launching import PATIENCE, Launching, launching, stop
+
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def test_children_get_their_own_settings_and_nothing_of_ours(up: tuple[Launching
 
 def test_a_second_start_from_the_same_checkout_gets_a_sentence(up: tuple[Launching, subprocess.Popen[str]]) -> None:
     at, process = up
-    said, _ = at.launch().communicate(timeout=60)
+    said, _ = at.launch().communicate(timeout=PATIENCE)
     assert f"running already from this checkout (process {process.pid})" in said
     assert "Traceback" not in said
     assert process.poll() is None
