@@ -21,7 +21,10 @@ from shared.seal import CannotOpen
 from shared.telemetry import new_registry
 from shared.web import serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+SLOWEST = 60_000
+"""Milliseconds. Playwright's own 5 s are soon over where a browser begins on a busy machine."""
+expect.set_options(timeout=SLOWEST)
 
 TOKEN = "t" * 43
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -62,13 +65,14 @@ async def address(broker: MemoryBroker) -> AsyncIterator[str]:
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     """Debian's Chromium."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"], timeout=2 * SLOWEST)
         yield browser
         await browser.close()
 
 
 async def signed_in(page: Page, address: str, path: str = "/") -> None:
     """What an operator does first."""
+    page.set_default_timeout(SLOWEST)
     await page.goto(address + path)
     await page.get_by_label("Operators’ token").fill(TOKEN)
     await page.get_by_role("button", name="Sign in").click()
@@ -80,6 +84,7 @@ async def test_no_page_has_a_fault_that_axe_finds_scrolls_sideways_or_complains(
     broker: MemoryBroker, address: str, browser: Browser, width: int, theme: Literal["light", "dark"]
 ) -> None:
     context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)
+    context.set_default_timeout(SLOWEST)
     page = await context.new_page()
     trouble: list[str] = []
     page.on("console", lambda message: trouble.append(message.text) if message.type in {"error", "warning"} else None)
@@ -112,13 +117,14 @@ async def test_the_overview_keeps_itself_current_and_says_when_it_does_not(
     page = await browser.new_page()
     await signed_in(page, address)
     broker.append(RECORD)
-    await expect(page.get_by_role("row", name="otp registry.appointments 2")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_role("row", name="otp registry.appointments 2")).to_be_visible()
     await page.route("**/overview", lambda route: route.abort())
-    await expect(page.get_by_role("status")).to_contain_text("Not current", timeout=10_000)
+    await expect(page.get_by_role("status")).to_contain_text("Not current")
 
 
 async def test_without_javascript_an_operator_signs_in_and_finds_a_dead_letter(address: str, browser: Browser) -> None:
     context = await browser.new_context(viewport={"width": 360, "height": 800}, java_script_enabled=False)
+    context.set_default_timeout(SLOWEST)
     page = await context.new_page()
     await page.goto(f"{address}{LETTER}")
     await page.get_by_label("Operators’ token").fill("wrong")
