@@ -20,7 +20,7 @@ from stack.secrets_file import written
 from tests.unit.deploy.compose_file import dotenv, environment, read
 from tests.unit.deploy.conftest import ROOT
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 Client = dict[str, str | int | float | bool]
 JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
@@ -55,7 +55,7 @@ class Secured:
 @pytest.fixture(scope="module")
 def secured(apache_jars: Jars, run_folder: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     here = tmp_path_factory.mktemp("secure")
-    places = {"9092": ports.pick(), "9093": ports.pick(), "9094": ports.pick()}
+    places = dict(zip(("9092", "9093", "9094"), _three_ports(), strict=True))
     subprocess.run(["sh", ROOT / "deploy" / "kafka" / "certificates.sh", here / "tls"], check=True, capture_output=True)
     variables = dotenv(written(sandbox=True))
     files = [read((ROOT / name).read_text("utf-8"))["services"] for name in _FILES]
@@ -74,6 +74,13 @@ def secured(apache_jars: Jars, run_folder: RunFolder, tmp_path_factory: pytest.T
         yield Secured(*servers, here / "tls", {"otp": password["KAFKA_PASSWORD_OTP"]}, script, rights)
     finally:
         broker.end(30.0)
+
+
+def _three_ports() -> set[int]:
+    found: set[int] = set()
+    while len(found) < 3:
+        found.add(ports.pick())
+    return found
 
 
 _FILES = ("docker-compose.yml", "docker-compose.secure.yml")

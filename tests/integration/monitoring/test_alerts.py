@@ -9,7 +9,7 @@ import yaml
 
 from tests.integration.monitoring.scenarios import SCENARIOS, Scenario
 
-pytestmark = pytest.mark.prometheus
+pytestmark = [pytest.mark.prometheus, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "deploy" / "prometheus" / "rules" / "boothline.yml"
 TEXT = RULES.read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def told(promtool: str, folder: Path, rules: str, alert: str) -> subprocess.Comp
     }
     (folder / "test.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
     command = [promtool, "test", "rules", str(folder / "test.yml")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=800, check=False)
 
 
 def by_alert(rules: str) -> dict[str, str]:

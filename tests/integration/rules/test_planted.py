@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(900)  # mypy has no cache in the copy
+
 ROOT = Path(__file__).parents[3]
 TOOLS = Path(sys.executable).parent
 
