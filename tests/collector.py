@@ -42,8 +42,9 @@ class Collector:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 plain = gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body
-                spans.extend(_spans(ExportTraceServiceRequest.FromString(plain)))
+                # Before the spans: who sees those looks at the headers of their request.
                 headers.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
+                spans.extend(_spans(ExportTraceServiceRequest.FromString(plain)))
                 self.send_response(200)
                 self.end_headers()
 

@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-_SECONDS = 15.0
+_SECONDS = 60.0
 _GONE = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.GROUP_ID_NOT_FOUND}
 
 
@@ -40,7 +40,7 @@ def _topics(admin: AdminClient) -> list[str]:
 def _done(requests: dict[str, "Future[Any]"]) -> bool:
     for request in requests.values():
         try:
-            request.result(_SECONDS)
+            request.result()  # each ends by itself: `request_timeout`
         except KafkaException as error:
             if error.args[0].code() not in _GONE:
                 return False

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import HttpUrl, SecretStr
 
 from shared.settings import TraceSettings
-from shared.telemetry import Delivered, Tracing, export, open_tracing
+from shared.telemetry import Delivered, Tracing, export, open_tracing, provider
 from shared.telemetry.export import BATCH, QUEUE
 from tests.collector import Collector, ancestry
 
@@ -32,9 +32,15 @@ def counted(registry: CollectorRegistry, outcome: str) -> float:
     return registry.get_sample_value("boothline_spans_total", {"outcome": outcome}) or 0.0
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "FLUSH_SECONDS", 0.5)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "FLUSH_SECONDS", 60.0)
+    monkeypatch.setattr(provider, "REQUEST_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def silent() -> Iterator[str]:
 
 
 async def test_spans_arrive_with_their_service_parents_and_the_headers_that_the_collector_wants(
-    collector: Collector,
+    collector: Collector, patient: None
 ) -> None:
     registry = CollectorRegistry()
     wanted = settings(collector.url, otlp_headers={"authorization": SecretStr("Bearer of spans")})
@@ -68,7 +74,9 @@ async def test_spans_arrive_with_their_service_parents_and_the_headers_that_the_
     assert {header["content-encoding"] for header in collector.headers} == {"gzip"}
 
 
-async def test_a_collector_that_is_away_slows_nobody_and_everything_is_accounted_for(unused_port: int) -> None:
+async def test_a_collector_that_is_away_slows_nobody_and_everything_is_accounted_for(
+    unused_port: int, impatient: None
+) -> None:
     registry, spans = CollectorRegistry(), 2 * QUEUE
     async with open_tracing(settings(f"http://127.0.0.1:{unused_port}"), "otp", registry, lambda: NOW) as tracing:
         handle(tracing, spans)
@@ -76,7 +84,7 @@ async def test_a_collector_that_is_away_slows_nobody_and_everything_is_accounted
     assert counted(registry, "dropped") + counted(registry, "failed") >= spans - BATCH, "but for a batch in hand"
 
 
-async def test_a_collector_that_never_answers_does_not_keep_the_process(silent: str) -> None:
+async def test_a_collector_that_never_answers_does_not_keep_the_process(silent: str, impatient: None) -> None:
     registry = CollectorRegistry()
     async with asyncio.timeout(60), open_tracing(settings(silent), "otp", registry, lambda: NOW) as tracing:
         handle(tracing, 2 * QUEUE)
@@ -85,8 +93,8 @@ async def test_a_collector_that_never_answers_does_not_keep_the_process(silent: 
 
 
 @pytest.fixture
-def unused_port() -> int:
-    """Nobody listens there."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+def unused_port() -> Iterator[int]:
+    """Nobody listens there, and nobody else can begin to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]

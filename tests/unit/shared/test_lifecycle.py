@@ -40,7 +40,7 @@ async def test_a_task_that_loses_its_cancellation_is_asked_again(monkeypatch: py
                 if len(asked) == 2:
                     raise
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         async with Tasks() as tasks:
             tasks.spawn(deaf(), "deaf")
             await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_a_task_that_nobody_cancelled_does_not_end_in_silence() -> None:
     await asyncio.sleep(0)
     task.cancel()
     tasks.spawn(work(), "poll")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(lifecycle.Vanished, match="poll"):
             await tasks.crashed()
 

@@ -56,7 +56,8 @@ class Way:
 
 
 @pytest.fixture
-def way() -> Iterator[Way]:
+def way(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    monkeypatch.setattr(export, "FLUSH_SECONDS", 60.0)  # what is dropped is not dropped because the machine paused
     made = Way()
     yield made
     made.collector.go_on.set()
