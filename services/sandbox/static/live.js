@@ -2,7 +2,7 @@
 "use strict";
 
 const state = document.querySelector(".live");
-const TEXT = "input[name=text]";
+const TEXT = "input[name=text]:not([type=hidden])";  // buttons of a keyboard have a hidden one
 
 function connected(on) {
   state.dataset.state = on ? "on" : "off";
@@ -66,12 +66,14 @@ document.addEventListener("submit", async event => {
   const button = event.submitter;
   if (button && button.getAttribute("aria-disabled") === "true") return;
   if (button) button.setAttribute("aria-disabled", "true");
+  const sent = form.querySelector(TEXT)?.value;
   try {
     const answer = await fetch(form.action, {method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual"});
     if (answer.type !== "opaqueredirect") { form.submit(); return; }
-    const box = form.querySelector(TEXT + ":not([type=hidden])");
-    if (box) box.value = "";
-    renew(panel);
+    const current = document.getElementById(panel.id) ?? panel;  // the panel may have been exchanged meanwhile
+    const box = current.querySelector(TEXT);
+    if (box && box.value === sent) box.value = "";
+    renew(current);
   } catch {
     connected(false);  // what was typed stays
   } finally {
