@@ -25,6 +25,12 @@ TOKEN = "12345678901234567890123456789012"
 PUBLIC = "https://n.boothline.in"
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause of this machine must not look like a provider that does not answer."""
+    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(total=120))
+
+
 def account(base: str = "http://127.0.0.1:1", public: str = PUBLIC) -> Account:
     return Account("ACtest", TOKEN, "+15005550006", base, public, two_way=True)
 
@@ -134,13 +140,14 @@ async def test_a_connection_that_breaks_after_the_request_is_a_doubt() -> None:
 
 
 async def test_an_answer_that_does_not_come_in_time_is_a_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
-    asked = asyncio.Event()
+    asked, loop = asyncio.Event(), asyncio.get_running_loop()
+    time = loop.time
 
     async def answer(request: web.Request) -> web.StreamResponse:
         await request.read()
         asked.set()
-        await asyncio.sleep(5)
+        monkeypatch.setattr(loop, "time", lambda: time() + 300)  # its time is over now, and not before
+        await asyncio.Event().wait()
         return web.Response()
 
     async with provider(answer) as base, aiohttp.ClientSession() as session:

@@ -12,7 +12,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 
 from services.sandbox.settings import Settings
-from tests.integration.sandbox.process import free_port, start, stop, wait_until_up
+from tests.integration.sandbox.process import own_port, sandbox
 
 TOKEN = "7000000001:sandbox-token"
 ANITA = "+915550000210"
@@ -51,25 +51,24 @@ class Control:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
+def settings() -> Iterator[Settings]:
     """What the sandbox is started with; phones' answers go to a port that a test may listen on."""
-    return Settings(port=free_port(), inbound_url=f"http://127.0.0.1:{free_port()}/twilio/inbound")
+    with own_port() as port, own_port() as inbound:
+        yield Settings(port=port, inbound_url=f"http://127.0.0.1:{inbound}/twilio/inbound")
 
 
 @pytest.fixture(scope="session")
 def running(settings: Settings) -> Iterator[str]:
     """The URL of the session's sandbox."""
-    process = start(settings.port, SANDBOX_INBOUND_URL=settings.inbound_url, SANDBOX_RETRY_FIRST="0.02")
-    url = f"http://127.0.0.1:{settings.port}"
-    wait_until_up(url)
-    yield url
-    assert stop(process) == "", "the sandbox wrote no warning and no error"
+    variables = {"SANDBOX_INBOUND_URL": settings.inbound_url, "SANDBOX_RETRY_FIRST": "0.02"}
+    with sandbox(settings.port, **variables) as url:
+        yield url
 
 
 @pytest.fixture
 def url(running: str) -> str:
     """The URL of an empty sandbox."""
-    httpx.post(f"{running}/control/reset").raise_for_status()
+    httpx.post(f"{running}/control/reset", timeout=60).raise_for_status()
     return running
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.sandbox.process import free_port, start, stop, wait_until_up
+from tests.integration.sandbox.process import own_port, sandbox
 
 TOKEN = "7000000001:sandbox-token"
 ACCOUNT = ("AC00000000000000000000000000005a5d", "sandbox-auth-token")
@@ -35,17 +35,13 @@ class Client(httpx.Client):
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    port = free_port()
-    process = start(port)
-    url = f"http://127.0.0.1:{port}"
-    wait_until_up(url)
-    yield url
-    assert stop(process) == "", "the sandbox wrote no warning and no error"
+    with own_port() as port, sandbox(port) as url:
+        yield url
 
 
 @pytest.fixture
 def client(sandbox_url: str) -> Iterator[Client]:
-    with Client(base_url=sandbox_url, timeout=10) as made:
+    with Client(base_url=sandbox_url, timeout=90) as made:
         made.control("/reset")
         yield made
 

@@ -1,26 +1,35 @@
 """The process: where it listens, what it lets in, how it ends."""
 
 import socket
+import subprocess
 
 import httpx
 import pytest
 
 from shared.errors import EX_UNAVAILABLE
 from tests.integration.sandbox.conftest import Client
-from tests.integration.sandbox.process import free_port, start, stop, wait_until_up
+from tests.integration.sandbox.process import own_port, sandbox, start, stop, wait_until_up
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org"])  # noqa: S104 - the point of the test
 def test_it_refuses_to_listen_beyond_this_machine_with_a_sentence(host: str) -> None:
-    process = start(free_port(), SANDBOX_HOST=host)
-    _, written = process.communicate(timeout=20)
+    with own_port() as port:
+        process = start(port, SANDBOX_HOST=host)
+        _, written = process.communicate(timeout=60)
     assert process.returncode == 1
     assert written == "SANDBOX_HOST: the sandbox listens on loopback only: set SANDBOX_HOST to 127.0.0.1\n"
 
 
 def test_it_ends_soon_on_sigterm_although_a_long_poll_and_a_live_page_are_open() -> None:
-    port = free_port()
-    process = start(port)
+    with own_port() as port, start(port) as process:
+        try:
+            ends_soon(process, port)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+
+
+def ends_soon(process: subprocess.Popen[str], port: int) -> None:
     url = f"http://127.0.0.1:{port}"
     wait_until_up(url)
     with (
@@ -31,23 +40,16 @@ def test_it_ends_soon_on_sigterm_although_a_long_poll_and_a_live_page_are_open()
         lines = live.iter_lines()
         assert next(lines) == "event: hello"
         poll.sendall(b"GET /bot1:abc/getUpdates?timeout=50 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        httpx.post(f"{url}/control/phones", json={"phone": "+915550000210", "name": "x"})  # heard after the poll
+        http.post(f"{url}/control/phones", json={"phone": "+915550000210", "name": "x"})  # heard after the poll
         assert stop(process) == ""
         assert poll.recv(100).startswith(b"HTTP/1.1 200 OK")
-    assert process.returncode == 0
 
 
 def test_only_the_fixed_token_is_accepted_when_there_is_one() -> None:
-    port = free_port()
-    process = start(port, SANDBOX_TELEGRAM_TOKEN="1:right-token")
-    url = f"http://127.0.0.1:{port}"
-    wait_until_up(url)
-    try:
-        assert httpx.get(f"{url}/bot1:right-token/getMe").json()["ok"] is True
-        refused = httpx.get(f"{url}/bot1:wrong-token/getMe")
+    with own_port() as port, sandbox(port, SANDBOX_TELEGRAM_TOKEN="1:right-token") as url:
+        assert httpx.get(f"{url}/bot1:right-token/getMe", timeout=60).json()["ok"] is True
+        refused = httpx.get(f"{url}/bot1:wrong-token/getMe", timeout=60)
         assert (refused.status_code, refused.json()["description"]) == (401, "Unauthorized")
-    finally:
-        assert stop(process) == ""
 
 
 def test_a_page_of_another_site_and_a_foreign_host_name_are_kept_out(client: Client) -> None:
