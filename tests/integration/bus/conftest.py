@@ -130,7 +130,7 @@ async def mortal(
 @pytest.fixture
 def bare(own_kafka: str, kafka_is_embedded: bool) -> Connection:
     """A broker of this test alone, without topics."""
-    return Connection(own_kafka, "tests", ephemeral=kafka_is_embedded)
+    return Connection(own_kafka, "tests", ephemeral=kafka_is_embedded, delivery_timeout=30.0)
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ class Listeners:
         )  # fmt: skip
         self._running.append(process)
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):  # a member that was killed is waited for as long as its session lasts (30 s)
             assert await process.stdout.readline() == b"joined\n"
         return process
 
@@ -175,7 +175,7 @@ class Listeners:
         """How often each event had its effect, over all processes."""
         return Counter(line for path in self._folder.glob("effects-*") for line in path.read_text().splitlines())
 
-    async def have(self, count: int, seconds: float = 40.0) -> None:
+    async def have(self, count: int, seconds: float = 120.0) -> None:
         """Wait until so many events have had their effect at least once."""
         await until(lambda: len(self.effects()) >= count, seconds)
 

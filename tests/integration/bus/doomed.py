@@ -5,6 +5,7 @@ import asyncio
 import sys
 import time
 
+import shared.bus.kafka.member  # noqa: F401 # here, since its import would block the loop
 from shared import lifecycle, process
 from shared.bus import Connection, Consumer, Context
 from shared.clock import utc_now
@@ -42,4 +43,6 @@ if __name__ == "__main__":
     _, bootstrap, embedded, kind = sys.argv
     configure("doomed", "error")
     lifecycle._AGAIN_SECONDS = 0.5
-    process.run(main(Connection(bootstrap, "doomed", ephemeral=embedded == "True"), kind), blocked_seconds=2)
+    blocked_seconds = 5 if kind == "asleep" else process.BLOCKED_SECONDS  # a slow machine is no handler that blocks
+    broker = Connection(bootstrap, "doomed", ephemeral=embedded == "True")
+    process.run(main(broker, kind), blocked_seconds=blocked_seconds)

@@ -39,6 +39,7 @@ async def main(broker: Connection, group: str, path: Path, itself: signal.Signal
                 tasks=life.tasks,
                 lanes=4,
                 window=20,
+                drain_timeout=50.0,
             )
             await life.enter(consumer)
             await consumer.joined()

@@ -36,7 +36,8 @@ class Proxy:
     """Between clients and one broker; starts with both ways open."""
 
     def __init__(self, port: int, upstream: int) -> None:
-        """`port` is where clients connect, `upstream` the broker's; both on loopback."""
+        """`port` is where clients connect, `upstream` the broker's; both on loopback. A socket with SO_REUSEPORT that
+        does not listen may hold `port` for us."""
         self._port, self._upstream = port, upstream
         self._lanes = {way: _Lane() for way in Way}
         self._writers: set[asyncio.StreamWriter] = set()
@@ -62,7 +63,7 @@ class Proxy:
 
     async def admit(self) -> None:
         """Take connections again."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, reuse_port=True)
 
     def refuse(self) -> None:
         """As a broker that is not there: cut everything, take no connection."""

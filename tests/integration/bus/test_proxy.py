@@ -5,6 +5,7 @@ Those that last run on Apache Kafka only: what they measure is waiting.
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -43,9 +44,12 @@ class Impatient(Connection):
 
 
 @pytest.fixture(scope="module")
-def advertised() -> int:
-    """Where the proxies of this file listen, one after the other."""
-    return ports.pick(None)
+def advertised() -> Iterator[int]:
+    """Where the proxies of this file listen, one after the other; nobody else gets it between two of them."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((ports.LOOPBACK, 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +92,7 @@ class Line:
 
     async def publish_at_last(self, event: PersonErased) -> None:
         """Again and again, as a relay does."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while True:
                 try:
                     await self.publish(event)
@@ -130,9 +134,9 @@ async def line(advertised: int, upstream: int, kafka_is_embedded: bool, kafka_pr
 async def test_invariant_10_publishing_into_a_black_hole_ends_as_unknown_and_goes_on_afterwards(
     line: Line, way: Way
 ) -> None:
-    await line.publish(erased(1))
+    await line.publish_at_last(erased(1))
     line.proxy.swallow(way)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         for _ in range(2):  # also where a new connection has to be made first
             with pytest.raises(BusUnavailable):
                 await line.publish(erased(2))
@@ -148,7 +152,7 @@ async def test_invariant_10_joining_committing_and_leaving_end_in_a_black_hole(l
     await member.start(listener)
     await until(lambda: listener.places)
     line.proxy.swallow(way)
-    async with asyncio.timeout(80):
+    async with asyncio.timeout(180):
         with pytest.raises(BusUnavailable):
             await member.commit(dict.fromkeys(listener.places, 0))
         with pytest.raises(BusUnavailable):
@@ -177,15 +181,15 @@ async def test_invariant_22_a_consumer_in_a_black_hole_says_so_and_goes_on_when_
     line: Line,
 ) -> None:
     consumer = await line.consumer()
-    await line.publish(erased("before"))
+    await line.publish_at_last(erased("before"))
     await until(lambda: line.heard.versions("before"))
     line.proxy.swallow(*BOTH)
-    await until(lambda: consumer.health.problem == "broker", seconds=60)
+    await until(lambda: consumer.health.problem == "broker", seconds=120)
     assert not consumer.health.ready
     line.proxy.heal()
     await line.publish_at_last(erased("after"))
-    await until(lambda: line.heard.versions("after"), seconds=60)
-    await until(lambda: consumer.health.ready, seconds=60)
+    await until(lambda: line.heard.versions("after"), seconds=120)
+    await until(lambda: consumer.health.ready, seconds=120)
 
 
 @pytest.mark.kafka
@@ -205,13 +209,13 @@ async def test_invariant_22_a_broker_that_is_not_there_for_a_while_is_waited_for
         await until(lambda: late.health.problem == "broker")
         await asyncio.sleep(_OUTAGE_SECONDS)
         await line.proxy.admit()
-        await until(lambda: late.health.ready, seconds=60)
+        await until(lambda: late.health.ready, seconds=120)
         line.proxy.refuse()
         with pytest.raises(BusUnavailable):
             await line.publish(erased(1))
-        await until(lambda: late.health.problem == "broker", seconds=60)
+        await until(lambda: late.health.problem == "broker", seconds=120)
         await line.proxy.admit()
-        await until(lambda: late.health.ready, seconds=60)
+        await until(lambda: late.health.ready, seconds=120)
         await late.stop()
 
 
@@ -223,7 +227,7 @@ async def test_invariant_21_and_22_connections_cut_under_load_lose_nothing_and_c
         if version % 8 == 0:
             line.proxy.cut()
     for subject in range(5):
-        await until(lambda subject=subject: 40 in line.heard.versions(subject), seconds=60)  # type: ignore[misc]
+        await until(lambda subject=subject: 40 in line.heard.versions(subject), seconds=120)  # type: ignore[misc]
         first = list(dict.fromkeys(line.heard.versions(subject)))
         assert first == list(range(1, 41))
     assert line.proxy.accepted > 5
@@ -231,10 +235,11 @@ async def test_invariant_21_and_22_connections_cut_under_load_lose_nothing_and_c
 
 async def test_invariant_22_a_slow_network_is_no_broken_one(line: Line) -> None:
     consumer = await line.consumer()
+    line.producer = await line.stack.enter_async_context(Producer(replace(line.broker, delivery_timeout=30.0)))
     line.proxy.delay(0.2)
     for version in range(1, 6):
         await line.publish_at_last(erased("far away", version))
-    await until(lambda: line.heard.versions("far away")[-1:] == [5], seconds=60)
+    await until(lambda: 5 in line.heard.versions("far away"))
     assert list(dict.fromkeys(line.heard.versions("far away"))) == [1, 2, 3, 4, 5]
     assert consumer.health.problem != "broker"
 
@@ -247,14 +252,14 @@ async def test_invariant_04_a_dead_letter_that_is_cut_off_on_its_way_leaves_its_
     line.heard.gate.clear()
     line.heard.failures[erased("bad").subject] = _conflict
     consumer = await line.consumer()
-    await line.publish(erased("bad"))
+    await line.publish_at_last(erased("bad"))
     await until(lambda: line.heard.calls)
     line.proxy.swallow(way)
     line.heard.gate.set()
-    await until(lambda: consumer.health.waiting_for or consumer.health.problem == "broker", seconds=60)
+    await until(lambda: consumer.health.waiting_for or consumer.health.problem == "broker", seconds=120)
     assert consumer._owned.assignment is None or not consumer._owned.assignment.due()
     line.proxy.heal()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while await line.committed() == 0:  # noqa: ASYNC110 # only the broker knows
             await asyncio.sleep(0.1)
     letters = [record async for record in line.broker.reader().read([line.topic.dead])]
