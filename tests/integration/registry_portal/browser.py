@@ -6,18 +6,22 @@ from typing import Any, Literal
 from uuid import UUID
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 
 Scheme = Literal["light", "dark"]
+
+SECONDS = 60
+"""For whatever a page is to do or show: other browsers and servers work on the same machine."""
+expect.set_options(timeout=SECONDS * 1000)
 
 
 @asynccontextmanager
 async def chromium_browser(path: str) -> AsyncIterator[Browser]:
     """Debian's Chromium."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=120_000)
         yield browser
         await browser.close()
 
@@ -49,7 +53,7 @@ async def opened(
         cookies.append({"name": "session", "value": session, "url": base})
     await context.add_cookies(cookies)
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(SECONDS * 1000)
     heard = complaints if complaints is not None else []
     page.on("console", lambda message: heard.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: heard.append(str(error)))

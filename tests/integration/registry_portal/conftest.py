@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from services.registry.migrations import migrate
 from services.registry.settings import Settings
 from shared.lifecycle import Tasks
+from stack import ports
 from stack.databases import Databases
 from stack.keys import Keys, make_keys
 from tests.integration.registry_portal.serve import build
@@ -74,16 +75,22 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, on the same port as before, and wait until it answers."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.registry_portal.serve"],
-            cwd=ROOT,
-            env={"PATH": os.defpath, **variables(self._url, self._keys, self.port)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
+        """Start it, on the same port as before, and wait until it answers. Not on a port of the system's choice: while
+        the server is away, the system could give that one to a connection."""
+        for port in [self.port] if self.port else [ports.pick() for _ in range(3)]:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.registry_portal.serve"],
+                cwd=ROOT,
+                env={"PATH": os.defpath, **variables(self._url, self._keys, port)},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert self.process.stdout is not None
+            if said := self.process.stdout.readline():
+                self.port = int(said)
+                return
+            self.stop()
+        raise RuntimeError("the portal did not start")
 
     def stop(self, *, kill: bool = False) -> None:
         """End it."""
@@ -93,7 +100,7 @@ class Server:
             self.process.kill()
         else:
             self.process.terminate()
-        self.process.wait(15)
+        self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.process = None

@@ -9,7 +9,7 @@ from tests.integration.registry_portal.browser import Scheme, chromium_browser, 
 from tests.integration.registry_portal.conftest import Server
 from tests.integration.registry_portal.world import World
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # a minute for twenty pages; many on a busy machine
 
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, select, summary')]
   .filter(e => e.offsetParent && e.type !== 'hidden')

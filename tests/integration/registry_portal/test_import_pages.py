@@ -27,7 +27,7 @@ async def upload(client: httpx.AsyncClient, content: str | bytes, kind: str = "a
 
 async def finished(client: httpx.AsyncClient, path: str) -> str:
     """The page of the import when it is over."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             page = (await client.get(path)).text
             if "<progress" not in page:

@@ -1,11 +1,12 @@
 """Pages in a browser: every core task without script, the first load, keyboard, print, and a server that is gone."""
 
+import asyncio
 import re
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.integration.registry_portal.browser import chromium_browser, every_page, opened
 from tests.integration.registry_portal.conftest import Server
@@ -35,7 +36,7 @@ async def test_every_core_task_works_without_script_on_a_narrow_screen(
         await expect(page.get_by_text("The appointment was recorded")).to_be_visible()
         await _correct(page)
         await _end(page)
-        await _import(page, tmp_path)
+        await _import(page, world, tmp_path)
         await page.get_by_role("link", name="हिन्दी").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("नियुक्तियों का आयात")
         await page.get_by_role("button", name="बाहर निकलें").click()
@@ -67,7 +68,7 @@ async def _end(page: Page) -> None:
     await expect(page.get_by_text("The appointment has ended")).to_be_visible()
 
 
-async def _import(page: Page, folder: Path) -> None:
+async def _import(page: Page, world: World, folder: Path) -> None:
     table = folder / "list.csv"
     table.write_text(
         "unit,post,name_hi,name_en,phone,notice_version,notice_language\nnowhere,president,,A B,5551200009,1,hi\n"
@@ -76,10 +77,10 @@ async def _import(page: Page, folder: Path) -> None:
     await page.get_by_label("Appointments").check()
     await page.get_by_label("File", exact=True).set_input_files(table)
     await page.get_by_role("button", name="Upload and import").click()
-    for _ in range(50):  # progress by reload
-        if await page.get_by_text("1 row needs your attention").is_visible():
-            break
-        await page.get_by_role("link", name="Refresh").click()
+    await expect(page).to_have_url(re.compile("/imports/.+"))
+    await world.imports_are_over()
+    await page.get_by_role("link", name="Refresh").click()  # progress by reload
+    await expect(page.get_by_text("1 row needs your attention")).to_be_visible()
     await expect(page.get_by_text("There is no unit nowhere.")).to_be_visible()
 
 
@@ -112,6 +113,7 @@ async def test_keyboard_and_screen_reader_find_the_way(chromium: str, server: Se
         await page.keyboard.press("Tab")
         await expect(page.locator(":focus")).to_have_text("Skip to the content")
         await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("#main$"))
         await page.keyboard.press("Tab")
         await expect(page.locator(":focus")).to_have_text("Madhya Pradesh")
         await page.get_by_role("button", name="Record and send the code").click()
@@ -147,6 +149,17 @@ async def test_a_double_click_records_once_and_a_dead_server_loses_nothing(
         server.start()
         await page.go_back()
         await expect(page.get_by_label("Name in English letters")).to_have_value("Ramesh Kumar")
+        clicked, sent = asyncio.Event(), list[str]()
+
+        async def answer_after_both_clicks(route: Route) -> None:
+            if route.request.method == "POST":
+                sent.append(route.request.url)
+                await clicked.wait()
+            await route.continue_()
+
+        await page.route("**/record?*", answer_after_both_clicks)
         await page.get_by_role("button", name="Record and send the code").dblclick()
+        clicked.set()
         await expect(page.get_by_text("The appointment was recorded")).to_be_visible()
+        assert len(sent) == 1
     assert len(await world.rows("SELECT FROM appointment")) == 1

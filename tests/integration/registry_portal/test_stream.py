@@ -17,27 +17,31 @@ async def streamed(server: Server, session: str, query: str, **headers: str) -> 
     """An open stream."""
     cookies = {"session": session, "language": "en"}
     async with (
-        httpx.AsyncClient(base_url=server.base, cookies=cookies, timeout=20) as browser,
+        httpx.AsyncClient(base_url=server.base, cookies=cookies, timeout=60) as browser,
         browser.stream("GET", f"/live?{query}", headers=headers) as response,
     ):
         yield response
 
 
 async def event(response: httpx.Response) -> dict[str, str]:
-    """The next event: its fields, data on one line."""
+    """The next event: its fields, data on one line. Signs of life, which come every 15 s, have no data."""
     fields: dict[str, str] = {}
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         async for line in response.aiter_lines():
-            if not line and "id" in fields:
+            if line:
+                name, _, value = line.partition(": ")
+                fields[name] = fields.get(name, "") + value
+            elif "data" in fields:
                 return fields
-            name, _, value = line.partition(": ")
-            fields[name] = fields.get(name, "") + value
+            else:
+                fields.clear()
     raise AssertionError("the stream ended")
 
 
-async def cursor_of(server: Server, session: str, path: str) -> str:
-    """The cursor that the page was drawn at."""
-    async with httpx.AsyncClient(base_url=server.base, cookies={"session": session}) as browser:
+async def cursor_of(world: World, server: Server, session: str, path: str) -> str:
+    """The cursor that the page was drawn at, after all that is committed."""
+    await world.everything_shows()
+    async with httpx.AsyncClient(base_url=server.base, cookies={"session": session}, timeout=60) as browser:
         found = re.search(r"after=(\d+-\d+)", (await browser.get(path)).text)
     assert found
     return found[1]
@@ -55,9 +59,9 @@ async def test_the_last_event_id_beats_the_cursor_of_the_address(
     server: Server, world: World, committee: dict[str, UUID]
 ) -> None:
     session = await world.sign_in()
-    old = await cursor_of(server, session, "/units/155-1")
+    old = await cursor_of(world, server, session, "/units/155-1")
     await world.hear(committee["sent"], "verified")
-    new = await cursor_of(server, session, "/units/155-1")
+    new = await cursor_of(world, server, session, "/units/155-1")
     assert old != new
     async with streamed(server, session, f"unit=155-1&after={old}") as response:
         replayed = await event(response)
@@ -73,11 +77,13 @@ async def test_the_last_event_id_beats_the_cursor_of_the_address(
 
 async def test_a_fragment_is_the_partial_of_its_page(server: Server, world: World, committee: dict[str, UUID]) -> None:
     session = await world.sign_in()
-    old = await cursor_of(server, session, "/units/155-1")
+    old = await cursor_of(world, server, session, "/units/155-1")
     await world.hear(committee["sent"], "verified")
     async with streamed(server, session, f"unit=155-1&after={old}") as response:
         data = (await event(response))["data"]
-    async with httpx.AsyncClient(base_url=server.base, cookies={"session": session, "language": "en"}) as browser:
+    async with httpx.AsyncClient(
+        base_url=server.base, cookies={"session": session, "language": "en"}, timeout=60
+    ) as browser:
         page = (await browser.get("/units/155-1")).text
     for part in ("figures", "missing"):
         live = re.search(rf'<(\w+) [^>]*id="{part}".*?</\1>', data)
@@ -96,7 +102,7 @@ async def test_signing_out_ends_the_stream_within_seconds(server: Server, world:
     session = await world.sign_in()
     async with streamed(server, session, "unit=155-1") as response:
         await world.service.gate.sign_out(session)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):  # of itself a stream ends after 300 s
             async for _ in response.aiter_lines():
                 pass
 

@@ -1,5 +1,6 @@
 """A registry with units and appointments in every state, driven by its use cases; no broker."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -242,6 +243,20 @@ class World:
     async def sign_in(self) -> str:
         """The token of a session."""
         return await self.service.gate.sign_in(await self.sign_in_token(), utc_now())
+
+    async def everything_shows(self) -> None:
+        """Return once pages and streams show all that is committed: any earlier writer on the server hides it from
+        them while it lasts, PostgreSQL's own ANALYZE too."""
+        hidden = "SELECT count(*) AS changes FROM change WHERE tx >= pg_snapshot_xmin(pg_current_snapshot())"
+        async with asyncio.timeout(60):
+            while (await self.rows(hidden))[0]["changes"]:  # noqa: ASYNC110 # the server sets no event here
+                await asyncio.sleep(0.01)
+
+    async def imports_are_over(self) -> None:
+        """Return once no import is under way."""
+        async with asyncio.timeout(60):
+            while await self.rows("SELECT FROM import_job WHERE state = 'running'"):  # noqa: ASYNC110 # another process
+                await asyncio.sleep(0.01)
 
     async def rows(self, sql: str, *values: object) -> list[Any]:
         """Looks behind the pages."""

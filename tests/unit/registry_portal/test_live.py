@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from services.registry.api.live import hub as hub_module
 from services.registry.api.live.hub import REPLAY, SPEAK, STREAMS_OF_A_SESSION, Hub, TooManyStreams
 from services.registry.api.live.streams import QUEUE, Stream, frame, reload
 from services.registry.api.portal.topics import Below, Committee, Topic
@@ -219,7 +220,33 @@ async def test_a_revoked_session_is_closed_within_seconds(bench: Bench) -> None:
     assert (waiting(revoked), waiting(other)) == ([None], [])
 
 
-async def test_stopping_ends_every_stream(bench: Bench) -> None:
+class Turns(Wakeup):
+    """The time between two looks passes when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_most: list[float] = []
+        self.over = asyncio.Semaphore(0)
+
+    async def wait(self, at_most: float) -> None:
+        self.at_most.append(at_most)
+        await self.over.acquire()
+
+
+async def test_a_running_hub_looks_four_times_a_second_though_nobody_wakes_it(bench: Bench) -> None:
+    turns = Turns()
+    hub = Hub(bench.reads, bench.draws, lambda: NOW, wakeup=turns, monotonic=lambda: 100.0)
+    async with Tasks() as tasks, hub.running(tasks):
+        stream = await hub.open(COMMITTEE, "hi", b"s", START)
+        for _ in range(3):
+            change = bench.reads.add()
+            turns.over.release()
+            assert await stream.queue.get() == frame(change.cursor, [b"<p>drawn</p>"])
+    assert set(turns.at_most) == {0.25}
+
+
+async def test_stopping_ends_every_stream(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "PING", 600.0)
     async with Tasks() as tasks, bench.hub.running(tasks):
         frames = bench.hub.frames(await bench.open())
         bench.reads.add()
