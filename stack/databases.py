@@ -60,7 +60,7 @@ class Databases:
         command = psql(self._binaries, self._admin, [*script], self._folder)
         done = subprocess.run(
             [str(word) for word in command.argv], cwd=command.cwd, env={**command.environment}, check=False,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"psql: {done.stderr.strip()}")

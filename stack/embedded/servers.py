@@ -12,6 +12,10 @@ from stack.embedded.tansu import Tansu
 from stack.embedded.valkey import Valkey
 from stack.folder import RunFolder
 
+_STOP_SECONDS = 15.0
+"""For each server, all being asked at the same time; a PostgreSQL that is killed leaves its processes behind for a
+moment."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -70,7 +74,7 @@ class Embedded:
         for child in reversed(self.children):
             child.ask_to_stop()
         for child in reversed(self.children):
-            child.end()
+            child.end(_STOP_SECONDS)
 
     @property
     def servers(self) -> Servers:
