@@ -5,13 +5,14 @@ import secrets
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 
 import structlog
 
 from services.otp.api import Pages, confirm_routes, operator_routes
 from services.otp.api.confirm import Confirm
 from services.otp.api.pages import FOLDER
-from services.otp.consumer import GROUP, subscriptions
+from services.otp.consumer import GROUP, REPLIES_GROUP, reply_subscriptions, subscriptions
 from services.otp.domain.codes import Codes
 from services.otp.relay import Composer, Relay, RelayMetrics
 from services.otp.service import Otp
@@ -19,7 +20,7 @@ from services.otp.settings import OtpSettings
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from shared import ids, log, process
 from shared.assets import Assets
-from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
+from shared.bus import BusMetrics, Connection, Consumer, Handlers, Producer, cluster_id, probe_all
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
@@ -58,19 +59,23 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
             await life.enter(relay.running(life.tasks, f"relay {number}"))
         await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
         await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
-        consumer = Consumer(
-            connection,
-            GROUP,
-            subscriptions(otp, clock),
-            lanes=LANES,
-            clock=clock,
-            tasks=life.tasks,
-            metrics=BusMetrics(registry),
-            tracing=tracing,
-        )
-        await life.enter(consumer)
+        bus = BusMetrics(registry)
 
-        probes: dict[str, Probe] = {"valkey": challenges.ping, "outbox": producer.probe, "bus": consumer.probe}
+        def member(group: str, handlers: Handlers) -> Consumer:
+            return Consumer(
+                connection, group, handlers, lanes=LANES, clock=clock, tasks=life.tasks, metrics=bus, tracing=tracing
+            )
+
+        consumers = [
+            await life.enter(member(GROUP, subscriptions(otp, clock))),
+            await life.enter(member(REPLIES_GROUP, reply_subscriptions(otp, clock))),
+        ]
+
+        probes: dict[str, Probe] = {
+            "valkey": challenges.ping,
+            "outbox": producer.probe,
+            "bus": partial(probe_all, consumers),
+        }
         web = create_web("otp", registry, probes, tracing=tracing)
         assets = Assets(FOLDER / "static")
         pages = Pages(assets.url, https=settings.public_url.startswith("https:"))

@@ -18,6 +18,16 @@ from shared.events import (
 )
 
 GROUP = "otp"
+REPLIES_GROUP = "otp-replies"
+
+
+def reply_subscriptions(otp: Otp, clock: Clock) -> Handlers:
+    """What people answer, in a group of its own: it never waits behind those who are being asked. As below."""
+
+    async def replied(event: ReplyReceived, _: Context) -> None:
+        await otp.judge(event, clock())
+
+    return {ReplyReceived: replied}
 
 
 def subscriptions(otp: Otp, clock: Clock) -> Handlers:
@@ -32,9 +42,6 @@ def subscriptions(otp: Otp, clock: Clock) -> Handlers:
     async def erased(event: PersonErased, _: Context) -> None:
         await otp.erase(event, clock())
 
-    async def replied(event: ReplyReceived, _: Context) -> None:
-        await otp.judge(event, clock())
-
     async def delivery(event: DeliveryEvent, _: Context) -> None:
         await otp.note(event, clock())
 
@@ -43,7 +50,6 @@ def subscriptions(otp: Otp, clock: Clock) -> Handlers:
         AppointmentReissued: invited,
         AppointmentEnded: ended,
         PersonErased: erased,
-        ReplyReceived: replied,
         DeliveryAccepted: delivery,
         DeliveryDelivered: delivery,
         DeliveryFailed: delivery,

@@ -1,7 +1,7 @@
 """The bus: publish events, hear them in order and at least once, keep what could not be handled."""
 
 from shared.bus.connection import Connection
-from shared.bus.consumer import Consumer
+from shared.bus.consumer import Consumer, probe_all
 from shared.bus.dead import DeadLetter
 from shared.bus.handling import Context, Handler, Handlers
 from shared.bus.health import Health, NotHearing
@@ -27,5 +27,5 @@ __all__ = [
     "ALL_TOPICS", "Broker", "BusMetrics", "BusUnavailable", "Connection", "Consumer", "Context", "DeadLetter",
     "Handler", "Handlers", "Health", "Lag", "MemoryBroker", "Misconfigured", "NotHearing", "Outgoing", "Place",
     "Producer", "Reader", "Received", "RetryBudget", "TopicForbidden", "TopicUnfit", "Unpublishable", "cluster_id",
-    "delete_topics", "ensure_topics",
+    "delete_topics", "ensure_topics", "probe_all",
 ]  # fmt: skip

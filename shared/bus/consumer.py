@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from time import monotonic
@@ -90,7 +90,7 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
             revoke_timeout, session = broker.timing.revoke, broker.timing.session
         self._broker = broker
         self._group = group
-        self._topics = topics or _topics(handlers)
+        self._topics = topics or tuple(dict.fromkeys(topic for event in handlers for topic in topics_of(event)))
         self._limits = Limits(lanes=lanes, window=window)
         self._commit_every = commit_every
         self._metrics = metrics or BusMetrics(CollectorRegistry())
@@ -241,6 +241,6 @@ class Consumer(AbstractAsyncContextManager["Consumer"]):
                 await self._owned.commit(assignment)
 
 
-def _topics(handlers: Handlers) -> tuple[Topic, ...]:
-    """All topics that carry the events, each once, in the contract's order."""
-    return tuple(dict.fromkeys(topic for event in handlers for topic in topics_of(event)))
+async def probe_all(consumers: Sequence[Consumer]) -> str | None:
+    """For `/ready` of a service with several. Raises NotHearing."""
+    return "; ".join([said for consumer in consumers if (said := await consumer.probe())]) or None

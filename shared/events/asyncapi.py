@@ -145,8 +145,8 @@ def _operations() -> Iterator[tuple[str, Json]]:
     """What every service does, from its own point of view."""
     for topic in TOPICS:
         entries = [entry for entry in CONTRACT if topic in entry.topics]
-        for service in _each(entry.producers_of(topic) for entry in entries):
-            sent = [entry.event.type for entry in entries if service in entry.producers_of(topic)]
+        for service in _each(entry.producers for entry in entries):
+            sent = [entry.event.type for entry in entries if service in entry.producers]
             yield f"{service}.send.{topic.name}", _operation("send", service, topic, sent)
         for service in _each(entry.consumers for entry in entries):
             heard = [entry.event.type for entry in entries if service in entry.consumers]

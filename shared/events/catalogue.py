@@ -1,7 +1,6 @@
 """The contract as data: every topic with its settings, every event with its topic, producer and consumers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from shared.events import notifier, otp, registry
@@ -67,12 +66,14 @@ TOPICS = (APPOINTMENTS, PEOPLE, CHALLENGES, URGENT, BULK, DELIVERIES, REPLIES)
 
 GROUPS: dict[str, tuple[Topic, ...]] = {
     "registry": (CHALLENGES, DELIVERIES),
-    "otp": (APPOINTMENTS, PEOPLE, REPLIES, DELIVERIES),
+    "otp": (APPOINTMENTS, PEOPLE, DELIVERIES),
+    "otp-replies": (REPLIES,),
     "notifier": (CHALLENGES, PEOPLE),
     "notifier-urgent": (URGENT,),
     "notifier-bulk": (BULK,),
 }
-"""Consumer group -> its topics. Each lane has a group of its own, so that codes never wait behind announcements."""
+"""Consumer group -> its topics. Each lane has a group of its own, so that codes never wait behind announcements or an
+import's invitations; and replies have one, so that whoever answers never waits behind those who are being asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,6 @@ class Entry:
     topics: tuple[Topic, ...]
     producers: tuple[Service, ...]
     consumers: tuple[Service, ...]
-    only: Mapping[Topic, tuple[Service, ...]] = field(default_factory=dict, hash=False)
-    """Topics that not all of the producers write to."""
-
-    def producers_of(self, topic: Topic) -> tuple[Service, ...]:
-        """Who writes this event to `topic`."""
-        return self.only.get(topic, self.producers)
 
 
 def _entry(event: type[Event], topic: Topic, producer: Service, *consumers: Service) -> Entry:
@@ -107,7 +102,7 @@ CONTRACT = (
     _entry(otp.ChallengeExpired, CHALLENGES, "otp", "registry", "notifier"),
     _entry(otp.ChallengeClosed, CHALLENGES, "otp", "registry", "notifier"),
     _entry(otp.ReplyJudged, CHALLENGES, "otp", "notifier"),
-    Entry(notifier.MessageRequested, (URGENT, BULK), ("otp", "registry"), ("notifier",), only={BULK: ("registry",)}),
+    Entry(notifier.MessageRequested, (URGENT, BULK), ("otp", "registry"), ("notifier",)),
     _entry(notifier.DeliveryAccepted, DELIVERIES, "notifier", "registry", "otp"),
     _entry(notifier.DeliveryDelivered, DELIVERIES, "notifier", "registry", "otp"),
     _entry(notifier.DeliveryFailed, DELIVERIES, "notifier", "registry", "otp"),

@@ -22,7 +22,8 @@ from shared.seal import Sealed
 
 
 class Lane(StrEnum):
-    """Codes and answers never wait behind announcements: each lane has its own topic and consumer group."""
+    """Codes and answers, which somebody waits for, never wait behind what nobody waits for, announcements and the
+    invitations of an import: each lane has its own topic and consumer group."""
 
     URGENT = "urgent"
     BULK = "bulk"

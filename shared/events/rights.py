@@ -35,7 +35,7 @@ def rights() -> tuple[Right, ...]:
 def _producers() -> Iterator[Right]:
     for entry in CONTRACT:
         for topic in entry.topics:
-            for service in entry.producers_of(topic):
+            for service in entry.producers:
                 yield Right(service, "topic", topic.name, "Write")
 
 

@@ -29,7 +29,7 @@ from services.notifier.store.ledger import Ledger
 from services.notifier.store.receipts import Afterwards
 from services.notifier.store.requests import Requests as RequestStore
 from shared import log, process
-from shared.bus import Broker, BusMetrics, Connection, Consumer
+from shared.bus import Broker, BusMetrics, Connection, Consumer, probe_all
 from shared.clock import Clock, utc_now
 from shared.events import BULK, URGENT, Lane
 from shared.lifecycle import Lifecycle
@@ -116,7 +116,7 @@ def _web(
         "database": shop.database.probe,
         "valkey": shop.pacing.probe,
         "outbox": shop.published,
-        "bus": partial(_bus, consumers),
+        "bus": partial(probe_all, consumers),
     }
     web = create_web("notifier", shop.registry, probes, tracing=shop.tracing)
     receipts = Receipts(Afterwards(shop.database), shop.clock, metrics, shop.stated)
@@ -129,11 +129,6 @@ def _web(
         secret = settings.telegram_webhook_secret.get_secret_value()
         web.include_router(telegram_api.routes(ways.telegram.bot_id, secret, ways.telegram.take))
     return web
-
-
-async def _bus(consumers: Sequence[Consumer]) -> str | None:
-    """For /ready."""
-    return "; ".join([said for consumer in consumers if (said := await consumer.probe())]) or None
 
 
 def main(arguments: Sequence[str]) -> None:

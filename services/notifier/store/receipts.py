@@ -19,12 +19,12 @@ SELECT * FROM message WHERE state = 'sending' AND lease_until < $1
 ORDER BY lease_until LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
-# An announcement to one person that nobody can account for is sent once more, on purpose (codes are otp's business,
-# and a post in a channel is seen by all).
+# An announcement to one person that nobody can account for is sent once more, on purpose (invitations and codes are
+# otp's business, and a post in a channel is seen by all).
 AGAIN = """
 UPDATE message SET state = 'queued', not_before = $1, resent = true WHERE id IN (
-  SELECT id FROM message WHERE state = 'unknown' AND lane = 'bulk' AND chat_id IS NULL AND contact IS NOT NULL
-    AND NOT resent AND changed_at < $2 AND (not_after IS NULL OR not_after > $1)
+  SELECT id FROM message WHERE state = 'unknown' AND lane = 'bulk' AND challenge_id IS NULL AND chat_id IS NULL
+    AND contact IS NOT NULL AND NOT resent AND changed_at < $2 AND (not_after IS NULL OR not_after > $1)
   ORDER BY changed_at LIMIT $3 FOR UPDATE SKIP LOCKED)
 """
 

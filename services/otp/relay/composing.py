@@ -86,7 +86,7 @@ class Composer:
             at=moment_of(body["at"]),
             not_after=moment_of(body["not_after"]),
             causation_id=_uuid(body.get("causation")),
-            lane=Lane.URGENT,
+            lane=Lane.URGENT if n else Lane.BULK,  # nobody waits for an invitation that carries no code
             recipient=Person(
                 fingerprints=asking["fingerprints"],
                 phone_last3=asking["phone_last3"],

@@ -5,7 +5,10 @@ from datetime import datetime
 
 from services.registry.domain.records import Mode
 from services.registry.domain.states import Heard
-from shared.events import ChallengeEvent, DeliveryEvent, DeliveryFailed, Lane
+from shared.events import ChallengeEvent, DeliveryEvent, DeliveryFailed
+
+ANNOUNCEMENT = "announcement"
+"""Template of what channels and members get; the others go to the appointee (shared/events/notifier.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class OfMessage:
         """Whether it stands in a timeline: a message to the appointee or to a channel. Of announcements to members only
         counts do."""
         return self.event.appointment_id is not None and (
-            self.event.lane is not Lane.BULK or self.event.unit_id is not None
+            self.event.template != ANNOUNCEMENT or self.event.unit_id is not None
         )
 
 

@@ -68,8 +68,8 @@ SELECT kind, at, cycle, details FROM timeline WHERE appointment_id = $1 ORDER BY
 
 -- name: deliveries
 SELECT message_id, template, channel, provider, state, reason, falls_back, attempt, parts, cycle, at
-FROM delivery WHERE appointment_id = $1 AND lane = 'urgent' ORDER BY at;
+FROM delivery WHERE appointment_id = $1 AND template <> 'announcement' ORDER BY at;
 
 -- name: announcement_counts
 SELECT channel, state, count(*) AS messages FROM delivery
-WHERE appointment_id = $1 AND lane = 'bulk' GROUP BY channel, state ORDER BY channel, state;
+WHERE appointment_id = $1 AND template = 'announcement' GROUP BY channel, state ORDER BY channel, state;

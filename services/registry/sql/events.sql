@@ -66,7 +66,8 @@ DELETE FROM import_reject r USING import_job j WHERE j.id = r.job_id AND j.creat
 
 -- name: sweep_deliveries
 -- $1: of messages to appointees, $2: of announcements. The course stays in the timeline.
-DELETE FROM delivery WHERE (lane = 'urgent' AND at < $1) OR (lane = 'bulk' AND at < $2);
+DELETE FROM delivery
+WHERE ((template = 'announcement') IS FALSE AND at < $1) OR ((template = 'announcement') IS TRUE AND at < $2);
 
 -- name: probe
 SELECT 1;

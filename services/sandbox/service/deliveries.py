@@ -53,7 +53,13 @@ class Deliveries:
         self._order = 0
         self._generation = 0
         self._wake = asyncio.Event()
+        self._running = 0
         self.dropped = 0
+
+    @property
+    def under_way(self) -> int:
+        """Jobs that wait, also for their next attempt, or are being done."""
+        return len(self._jobs) + self._running
 
     def schedule(self, after: float, work: Work) -> None:
         """Do `work` in `after` seconds. `work` handles its own failures."""
@@ -75,12 +81,18 @@ class Deliveries:
     async def run(self) -> None:
         """Work off the schedule until cancelled."""
         places = asyncio.Semaphore(AT_ONCE)
+
+        def done(_: object) -> None:
+            places.release()
+            self._running -= 1
+
         async with asyncio.TaskGroup() as group:
             while True:
                 job = await self._due()
+                self._running += 1
                 await places.acquire()
                 task = group.create_task(_one(job))
-                task.add_done_callback(lambda _: places.release())
+                task.add_done_callback(done)
 
     async def _due(self) -> Job:
         while True:

@@ -90,7 +90,7 @@ class Asking:
             version=1,
             at=self.now,
             not_after=not_after or self.now + timedelta(minutes=9),
-            lane=Lane.URGENT,
+            lane=Lane.URGENT if code else Lane.BULK,
             recipient=self.person(phone, about, {"appointee": APPOINTEE, "recorder": RECORDER}),
             language=language,
             text=InvitationText(

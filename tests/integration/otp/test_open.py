@@ -41,11 +41,13 @@ async def test_an_imported_appointment_opens_with_a_link_alone_and_the_code_is_a
     assert sent.code is None
     assert isinstance(sent.event.text, InvitationText)
     assert not sent.event.text.has_code
+    assert sent.event.lane is Lane.BULK
     assert sent.event.not_after == START + timedelta(days=7)
     assert (await world.otp.ask(sent.handle, "form 1", world.now)).result == "sent"
     (asked,) = world.messages(await world.published())
     assert asked.code is not None
     assert asked.event.attempt == 2
+    assert asked.event.lane is Lane.URGENT  # somebody waits for it, while perhaps a whole state is invited
 
 
 async def test_the_same_appointment_event_twice_opens_one_challenge(world: World) -> None:

@@ -296,6 +296,17 @@ async def test_a_message_shows_its_last_state_and_its_course(registry: Registry)
     assert view.timeline[1].details["reason"] == "blocked"
 
 
+async def test_an_invitation_of_an_import_stands_in_the_timeline_and_is_no_announcement(registry: Registry) -> None:
+    appointment = await recorded(registry)
+    await registry.service.outcomes.hear_delivery(
+        delivery(registry, DeliveryAccepted, appointment, 1, lane=Lane.BULK), "accepted"
+    )
+    view = await registry.service.reading.appointment(registry.principal, appointment)
+    assert [entry.kind for entry in view.timeline] == ["recorded", "message_accepted"]
+    assert [message.state for message in view.deliveries] == ["accepted"]
+    assert not view.announced
+
+
 async def test_only_the_first_message_of_a_cycle_says_how_long_codes_take(registry: Registry) -> None:
     appointment = await recorded(registry)
     hear_delivery = registry.service.outcomes.hear_delivery

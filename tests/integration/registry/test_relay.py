@@ -268,8 +268,8 @@ async def test_a_parked_event_stays_and_is_counted_until_somebody_has_seen_to_it
 async def test_deliveries_are_forgotten_after_their_events_announcements_sooner(registry: Registry) -> None:
     await registry.run(
         "INSERT INTO delivery (message_id, organisation_id, lane, template, channel, provider, state, attempt, version,"
-        " at) SELECT gen_random_uuid(), $1, lane, 't', 'sms', 'p', 'accepted', 1, 1, $2"
-        " FROM unnest('{urgent,bulk}'::text[]) lane",
+        " at) SELECT gen_random_uuid(), $1, 'bulk', template, 'sms', 'p', 'accepted', 1, 1, $2"
+        " FROM unnest('{invitation,announcement}'::text[]) template",
         registry.settings.organisation_id,
         NOW,
     )

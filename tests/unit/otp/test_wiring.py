@@ -8,17 +8,26 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from services.otp.api.pages import FOLDER, LOCALE
-from services.otp.consumer import subscriptions
+from services.otp.consumer import GROUP, REPLIES_GROUP, reply_subscriptions, subscriptions
 from services.otp.relay.composing import CHALLENGE_EVENTS
 from shared.clock import utc_now
-from shared.events import CONTRACT, MessageRequested, ReplyJudged
+from shared.events import CONTRACT, REPLIES, MessageRequested, ReplyJudged, ReplyReceived
+from shared.events.catalogue import GROUPS
 
 LUA = Path(FOLDER).parent / "lua"
 
 
 def test_otp_subscribes_to_exactly_the_events_that_the_contract_gives_it() -> None:
     wanted = {entry.event for entry in CONTRACT if "otp" in entry.consumers}
-    assert set(subscriptions(None, utc_now)) == wanted  # type: ignore[arg-type] # nothing is called
+    heard = subscriptions(None, utc_now) | reply_subscriptions(None, utc_now)  # type: ignore[arg-type,operator] # nothing is called
+    assert set(heard) == wanted
+
+
+def test_who_answers_is_heard_in_a_group_of_its_own() -> None:
+    assert set(reply_subscriptions(None, utc_now)) == {ReplyReceived}  # type: ignore[arg-type] # nothing is called
+    assert ReplyReceived not in subscriptions(None, utc_now)  # type: ignore[arg-type] # nothing is called
+    assert GROUPS[REPLIES_GROUP] == (REPLIES,)
+    assert REPLIES not in GROUPS[GROUP]
 
 
 def test_otp_can_state_exactly_the_events_that_the_contract_gives_it() -> None:

@@ -110,7 +110,7 @@ def test_operations_say_who_sends_and_who_hears_every_event(contract: dict[str, 
         (action, service, topic.name, entry.event.type)
         for entry in CONTRACT
         for topic in entry.topics
-        for action, services in (("send", entry.producers_of(topic)), ("receive", entry.consumers))
+        for action, services in (("send", entry.producers), ("receive", entry.consumers))
         for service in services
     }
     dead = {

@@ -22,7 +22,7 @@ def test_a_service_writes_what_it_produces_and_dead_letters_of_what_it_consumes(
         "otp.challenges.dead", "notifier.deliveries.dead",
     }  # fmt: skip
     assert may("otp", "Write", "topic") == {
-        "otp.challenges", "notifier.urgent",
+        "otp.challenges", "notifier.urgent", "notifier.bulk",
         "registry.appointments.dead", "registry.people.dead", "notifier.replies.dead", "notifier.deliveries.dead",
     }  # fmt: skip
     assert may("notifier", "Write", "topic") == {
@@ -34,6 +34,7 @@ def test_a_service_writes_what_it_produces_and_dead_letters_of_what_it_consumes(
 def test_a_service_reads_what_it_consumes_in_its_own_groups() -> None:
     assert may("registry", "Read", "topic") == {"otp.challenges", "notifier.deliveries"}
     assert may("registry", "Read", "group") == {"registry"}
+    assert may("otp", "Read", "group") == {"otp", "otp-replies"}
     assert may("notifier", "Read", "group") == {"notifier", "notifier-urgent", "notifier-bulk"}
     for group, topics in GROUPS.items():
         assert {topic.name for topic in topics} <= may(service_of(group), "Read", "topic")
@@ -61,7 +62,7 @@ def test_no_right_is_given_twice_or_by_pattern() -> None:
 def test_every_producer_and_consumer_of_the_contract_can_do_its_work() -> None:
     for entry in CONTRACT:
         for topic in entry.topics:
-            assert all(topic.name in may(service, "Write", "topic") for service in entry.producers_of(topic))
+            assert all(topic.name in may(service, "Write", "topic") for service in entry.producers)
             assert all(topic.name in may(service, "Read", "topic") for service in entry.consumers)
 
 

@@ -39,7 +39,7 @@ _STATEMENTS = (
         FOR EACH STATEMENT EXECUTE FUNCTION recount_changed()
     """,
     "CREATE INDEX outbox_parked ON outbox (id) WHERE refused IS NOT NULL",
-    "CREATE INDEX delivery_age ON delivery (lane, at)",
+    "CREATE INDEX delivery_age ON delivery ((template = 'announcement'), at)",
 )
 
 

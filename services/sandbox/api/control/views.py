@@ -48,6 +48,14 @@ class SmsOut(BaseModel):
         return cls(**{name: getattr(sms, name) for name in names}, query=sms.query())
 
 
+class UnderWay(BaseModel):
+    """`deliveries`: receipts and answers on their way to the caller's URLs, those that are tried again among them;
+    `updates`: of Telegram, which the bot has not confirmed."""
+
+    deliveries: int
+    updates: int
+
+
 class Button(BaseModel):
     """An inline button."""
 

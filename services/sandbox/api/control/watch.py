@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Query
 
 from services.sandbox.api.control.rooms import room
-from services.sandbox.api.control.views import CallOut, Found, MessageOut, SmsOut
+from services.sandbox.api.control.views import CallOut, Found, MessageOut, SmsOut, UnderWay
 from services.sandbox.domain.carrier import Sms
 from services.sandbox.domain.chats import Message
 from services.sandbox.domain.journal import Call
@@ -16,7 +16,7 @@ LONGEST_WAIT = 60.0
 
 
 def routes(sandbox: Sandbox) -> APIRouter:
-    """/control/calls, /control/sms, /control/wait."""
+    """/control/calls, /control/sms, /control/under-way, /control/wait."""
     router = APIRouter(tags=["watch"])
     logs(router, sandbox)
     waiting(router, sandbox)
@@ -41,6 +41,11 @@ def logs(router: APIRouter, sandbox: Sandbox) -> None:
         wanted = plus(to)
         kept = (s for s in sandbox.world.carrier.messages.values() if s.seq > after and wanted in {"", s.to})
         return [SmsOut.of(s) for s, _ in zip(kept, range(limit), strict=False)]
+
+    @router.get("/under-way")
+    async def under_way() -> UnderWay:
+        """What the caller will hear of without anybody doing anything more."""
+        return UnderWay(deliveries=sandbox.deliveries.under_way, updates=len(sandbox.world.telegram.updates.pending))
 
     @router.get("/sms/counts")
     async def counts(parameter: str = "") -> dict[str, int]:
