@@ -7,6 +7,7 @@ import pytest
 
 from shared.bus import BusUnavailable, Connection, cluster_id
 from shared.bus.access import Access
+from shared.bus.kafka import diagnosis
 from shared.bus.wire import AccessRefused
 from shared.clock import utc_now
 from shared.events import PEOPLE
@@ -14,7 +15,10 @@ from tests.integration.security.certificates import Authority
 
 
 @pytest.mark.kafka  # the embedded broker waits in silence for the rest of what it takes for a request
-async def test_a_broker_that_speaks_no_tls_is_said_to_speak_none(kafka_bootstrap: str, tmp_path: Path) -> None:
+async def test_a_broker_that_speaks_no_tls_is_said_to_speak_none(
+    kafka_bootstrap: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "_SECONDS", 60.0)
     trusted = Authority("ours", utc_now()).trusted(tmp_path / "ca.pem")
     plain = Connection(kafka_bootstrap, "tests")
     with pytest.raises(AccessRefused, match=f"{kafka_bootstrap} does not speak TLS"):

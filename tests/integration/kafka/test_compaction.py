@@ -21,7 +21,7 @@ def topic(kafka_bootstrap: str, kafka_prefix: str) -> Topic:
     """One partition that is compacted as soon as there is anything to compact."""
     made = Topic(f"{kafka_prefix}people", "registry", partitions=1)
     admin = AdminClient({"bootstrap.servers": kafka_bootstrap, "log_level": 0})
-    admin.create_topics([NewTopic(made.name, 1, 1, config=_COMPACTING)])[made.name].result(20)
+    admin.create_topics([NewTopic(made.name, 1, 1, config=_COMPACTING)])[made.name].result(60)
     return made
 
 

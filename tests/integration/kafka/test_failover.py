@@ -41,7 +41,7 @@ class Site:
     @property
     def coordinator(self) -> KafkaNode:
         """The node that keeps our group."""
-        found = self._admin.describe_consumer_groups([self.group], request_timeout=15)[self.group].result(20)
+        found = self._admin.describe_consumer_groups([self.group], request_timeout=60)[self.group].result()
         return next(node for node in self.cluster.nodes if node.node == found.coordinator.id)
 
     def leads(self, node: KafkaNode) -> int:
@@ -58,7 +58,7 @@ class Site:
         return all(len(partition.isrs) == 3 for partition in self._partitions())
 
     def _partitions(self) -> list[PartitionMetadata]:
-        return [*self._admin.list_topics(self.topic.name, timeout=15).topics[self.topic.name].partitions.values()]
+        return [*self._admin.list_topics(self.topic.name, timeout=60).topics[self.topic.name].partitions.values()]
 
 
 @pytest.fixture

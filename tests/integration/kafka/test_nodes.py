@@ -13,7 +13,7 @@ import pytest
 from shared.bus import Connection, cluster_id, ensure_topics
 from shared.events import Topic
 from stack import ports
-from stack.embedded.starting import drive_async
+from stack.embedded.starting import drive, drive_async, until
 from stack.folder import RunFolder
 from stack.kafka import Jars, KafkaCluster
 from stack.kafka.metadata import seen
@@ -59,7 +59,9 @@ def test_a_frozen_node_answers_nobody_until_it_is_thawed(kafka: KafkaCluster) ->
     node.freeze()
     assert seen(node.address.port) is None
     node.thaw()
-    answer = seen(node.address.port, seconds=30)
+    assert node.child is not None
+    drive(until(lambda: node.knows(1), node.child, seconds=60))  # frozen for 9 s it would have to sign on again
+    answer = seen(node.address.port, seconds=60)
     assert answer is not None
     assert (answer.cluster_id, answer.brokers) == (kafka.cluster_id, frozenset({1}))
     node.freeze()
@@ -79,9 +81,9 @@ def test_the_command_runs_a_node_until_it_is_interrupted(apache_jars: Jars, tmp_
         assert process.stdout is not None
         found = next(filter(None, (re.search(r"KAFKA=127\.0\.0\.1:(\d+) make demo", line) for line in process.stdout)))
         port = int(found[1])
-        assert seen(port, seconds=30) is not None
+        assert seen(port, seconds=60) is not None
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
         assert ports.is_free(port)
     finally:
         process.kill()

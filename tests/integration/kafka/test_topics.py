@@ -19,29 +19,29 @@ class Admin:
 
     def make(self, topic: str, partitions: int) -> None:
         """A topic with the cluster's own settings."""
-        self._client.create_topics([NewTopic(topic, partitions, 1)])[topic].result(15)
+        self._client.create_topics([NewTopic(topic, partitions, 1)])[topic].result(60)
         until(lambda: self._partitions(topic) == partitions, "the node knows the topic")
 
     def grow(self, topic: str, partitions: int) -> None:
         """More partitions."""
-        self._client.create_partitions([NewPartitions(topic, partitions)])[topic].result(15)
+        self._client.create_partitions([NewPartitions(topic, partitions)])[topic].result(60)
         until(lambda: self._partitions(topic) == partitions, "the node knows the partitions")
 
     def set(self, topic: str, name: str, value: str) -> None:
         """One setting."""
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
-        self._client.incremental_alter_configs([resource])[resource].result(15)
+        self._client.incremental_alter_configs([resource])[resource].result(60)
         until(lambda: self.configs(topic)[name] == value, "the node knows the setting")
 
     def configs(self, topic: str) -> dict[str, str]:
         """All settings."""
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        found = self._client.describe_configs([resource])[resource].result(15)
+        found = self._client.describe_configs([resource])[resource].result(60)
         return {name: entry.value for name, entry in found.items()}
 
     def _partitions(self, topic: str) -> int:
-        found = self._client.list_topics(timeout=15).topics
+        found = self._client.list_topics(timeout=60).topics
         return len(found[topic].partitions) if topic in found else 0
 
 

@@ -18,7 +18,7 @@ class Authority:
 
     def __init__(self, name: str, now: datetime) -> None:
         """Valid from a day ago for ten years."""
-        self._now = now
+        self.now = now
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         usage = x509.KeyUsage(
@@ -44,7 +44,7 @@ class Authority:
         purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         names = [x509.IPAddress(host), x509.DNSName("localhost")]
         certificate = (
-            self._built(_name("kafka-node"), key.public_key(), self._now + lifetime)
+            self._built(_name("kafka-node"), key.public_key(), self.now + lifetime)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
@@ -66,7 +66,7 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(min(self._now, until) - timedelta(days=1))
+            .not_valid_before(min(self.now, until) - timedelta(days=1))
             .not_valid_after(until)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )

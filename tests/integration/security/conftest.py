@@ -30,7 +30,7 @@ def kafka(apache_jars: Jars, run_folder: RunFolder) -> Iterator[Secured]:
 async def _coordinated(kafka: Secured) -> None:
     """The first question about a group makes the topic of all offsets; until it has a leader, every answer is no."""
     reader = kafka.connection("console").reader()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             try:
                 await asyncio.gather(*(reader.committed(group, topics) for group, topics in GROUPS.items()))

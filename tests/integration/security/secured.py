@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka.admin import (
     AclBinding,
@@ -31,13 +31,14 @@ from shared.events.rights import PRINCIPALS, Right
 from stack import ports
 from stack.folder import RunFolder
 from stack.kafka import Jars, KafkaCluster, Security
+from tests.e2e.world import until
 from tests.integration.security.certificates import Authority
 
 T = TypeVar("T")
 ADMIN, BROKER = "admin", "broker"
 DOOR = "DOOR"
 RAN_OUT = timedelta(hours=-1)
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 90.0
 _OPERATIONS = {
     "Read": AclOperation.READ,
     "Write": AclOperation.WRITE,
@@ -94,7 +95,7 @@ class Secured:
     def connection(self, principal: str, password: str | None = None) -> Connection:
         """As a service would connect."""
         return Connection(
-            self.bootstrap, f"tests-{principal}", delivery_timeout=10.0, access=self.access(principal, password)
+            self.bootstrap, f"tests-{principal}", delivery_timeout=30.0, access=self.access(principal, password)
         )
 
     def environment(self, principal: str, prefix: str) -> dict[str, str]:
@@ -129,16 +130,19 @@ class Secured:
             done.result(ANSWER_SECONDS)
 
     def allow(self, rights: Iterable[Right]) -> None:
-        """Add these ACLs, as the administrator."""
+        """Add these ACLs, as the administrator, and wait until they hold."""
         admin = self.admin(ADMIN)  # its answers do not come when nobody holds it
-        for done in admin.create_acls([_binding(right) for right in rights]).values():
+        wanted = {_binding(right) for right in rights}
+        for done in admin.create_acls([*wanted]).values():
             done.result(ANSWER_SECONDS)
+        until(lambda: wanted <= _in_force(admin), "the node knows the rights")
 
     def forbid(self, rights: Iterable[Right]) -> None:
-        """Take these ACLs away."""
-        admin = self.admin(ADMIN)
-        for done in admin.delete_acls([_filter(right) for right in rights]).values():
+        """Take these ACLs away, and wait until they do not hold any more."""
+        admin, gone = self.admin(ADMIN), [*rights]
+        for done in admin.delete_acls([_filter(right) for right in gone]).values():
             done.result(ANSWER_SECONDS)
+        until(lambda: not {_binding(right) for right in gone} & _in_force(admin), "the node has forgotten the rights")
 
     def admin(self, principal: str) -> AdminClient:
         """Another implementation of Kafka's protocol, acting as `principal`."""
@@ -190,6 +194,14 @@ def _security(node: Path, old: Path, door: int, ca_file: Path, passwords: Mappin
     users = [f"{MECHANISM}=[name={user},iterations=4096,password={word}]" for user, word in passwords.items()]
     arguments = tuple(word for user in users for word in ("--add-scram", user))
     return Security(doors={DOOR: door}, properties=properties, format_arguments=arguments)
+
+
+def _in_force(admin: AdminClient) -> set[AclBinding]:
+    """What the node itself goes by: a change is acknowledged by the controller before the node has heard of it."""
+    any_: Any = None
+    pattern = (ResourceType.ANY, any_, ResourcePatternType.ANY, any_, any_, AclOperation.ANY, AclPermissionType.ANY)
+    every = AclBindingFilter(*pattern)
+    return {*admin.describe_acls(every).result(ANSWER_SECONDS)}
 
 
 def _binding(right: Right) -> AclBinding:

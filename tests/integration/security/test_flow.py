@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,7 +62,7 @@ def system(kafka: Secured, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         urls = dict(up.endpoints.services)
         registry = up_to_here.enter_context(Registry(urls["registry"], up.endpoints.api_key))
         phones = up_to_here.enter_context(Phones(urls["sandbox"]))
-        console = up_to_here.enter_context(httpx.Client(base_url=urls["console"], timeout=30))
+        console = up_to_here.enter_context(httpx.Client(base_url=urls["console"], timeout=60))
         registry.load(table(booths(LIST)))
         yield System(registry, phones, console, urls, runner)
 
@@ -100,6 +101,12 @@ def person(system: System, number: int) -> Appointee:
     return who
 
 
+def is_ready(url: str) -> bool:
+    """Whether it says so."""
+    answer = httpx.get(f"{url}/ready", timeout=60)
+    return (answer.status_code, answer.json()["status"]) == (200, "ready")
+
+
 def records(system: System) -> dict[str, dict[str, int]]:
     """What the console sees of every topic."""
     return {row["topic"]: row for row in system.console.get("/v1/topics").json()}
@@ -134,5 +141,4 @@ def test_the_whole_flow_passes_with_acls_tls_and_one_principal_per_service(syste
 
 def test_every_service_is_ready_and_none_was_refused_anything(system: System) -> None:
     for name, url in system.urls.items():
-        answer = httpx.get(f"{url}/ready", timeout=30)
-        assert (answer.status_code, answer.json()["status"]) == (200, "ready"), name
+        until(partial(is_ready, url), f"{name} is ready")
