@@ -15,7 +15,8 @@ from stack.drill.outside.carrier import CARRIER_FILE, Carrier, Line, open_file
 from stack.drill.outside.people import People
 from stack.drill.outside.settings import Settings
 
-RECEIPTS_AT_ONCE = 8
+RECEIPTS_AT_ONCE = 32
+"""As many as there are calls under way to the carrier: it tells as fast as it takes."""
 _AGAIN = 0.5
 _TRIES = 60
 
