@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from shared.lifecycle import Tasks
 from shared.web import serving
@@ -13,6 +13,7 @@ from tests.integration.otp.world import World, wrong_code
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=60_000)
 RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -20,7 +21,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     """Debian's Chromium."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"], timeout=120_000)
         yield browser
         await browser.close()
 
@@ -38,14 +39,15 @@ async def test_a_person_confirms_without_javascript(world: World, browser: Brows
     page = await context.new_page()
     await page.goto(f"{address}/c/{sent.handle}")
     await page.get_by_role("button", name="मुझे कोड भेजें").click()
+    await expect(page.get_by_role("textbox")).to_be_visible()
     (message,) = world.messages(await world.published())
     assert message.code
     await page.get_by_role("textbox").fill(wrong_code(message.code))
     await page.get_by_role("button", name="हाँ, पद स्वीकार करें").click()
-    assert await page.get_by_role("alert").is_visible()
+    await expect(page.get_by_role("alert")).to_be_visible()
     await page.get_by_role("textbox").fill(f"{message.code[:3]} {message.code[3:]}")
     await page.get_by_role("button", name="हाँ, पद स्वीकार करें").click()
-    assert await page.get_by_role("heading", level=1).inner_text() == "हो गया। धन्यवाद।"
+    await expect(page.get_by_role("heading", level=1)).to_have_text("हो गया। धन्यवाद।")
 
 
 @pytest.mark.parametrize(("theme", "language"), [("light", "hi"), ("dark", "en")])
@@ -65,10 +67,11 @@ async def test_no_page_has_a_fault_that_axe_finds_or_scrolls_sideways(
     await page.goto(f"{address}/c/{sent.handle}?lang={language}")
     await page.locator("#code").fill("12")
     await page.locator("form[data-webotp] button").click()
+    await expect(page.locator(":focus")).to_have_attribute("role", "alert")
     await _is_sound(page)
-    assert await page.evaluate("document.activeElement.getAttribute('role')") == "alert"
     await page.locator("#code").fill(sent.code or "")
     await page.locator("form[data-webotp] button").click()
+    await expect(page.locator("[role=status] h1")).to_be_visible()
     await _is_sound(page)
     assert [text for text in trouble if "Failed to load resource" not in text] == []
 

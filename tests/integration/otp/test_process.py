@@ -19,7 +19,7 @@ from shared.clock import utc_now
 from shared.events import ChallengeVerified, Event, MessageRequested, encode
 from shared.seal import Sealer
 from stack import ports
-from tests.integration.otp.world import HEADERS, World, wrong_code
+from tests.integration.otp.world import HEADERS, E, World, wrong_code
 
 ROOT = Path(__file__).parents[3]
 
@@ -66,7 +66,7 @@ async def running(environment: dict[str, str], log: Path) -> AsyncIterator[async
         try:
             yield process
             process.terminate()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 assert await process.wait() == 0
         finally:
             if process.returncode is None:
@@ -84,7 +84,7 @@ async def address(environment: dict[str, str], own_kafka: str, tmp_path: Path) -
 
 
 async def _answers(url: str, process: asyncio.subprocess.Process, log: Path) -> None:
-    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+    async with asyncio.timeout(120), httpx.AsyncClient() as client:
         while process.returncode is None:
             try:
                 if (await client.get(url)).status_code == 200:
@@ -104,16 +104,20 @@ async def test_from_a_recorded_appointment_to_a_verified_challenge(
     async def hear(event: Event, _: Context) -> None:
         await heard.put(event)
 
+    async def next_of(kind: type[E]) -> E:  # an event may come twice
+        async with asyncio.timeout(60):
+            while not isinstance(event := await heard.get(), kind):
+                pass
+        return event
+
     handlers: Handlers = {MessageRequested: hear, ChallengeVerified: hear}
     async with Producer(connection) as producer, Consumer(connection, "test", handlers, clock=utc_now):
         appointment = world.recorded()
         await producer.publish([encode(appointment)])
-        async with asyncio.timeout(60):
-            message = await heard.get()
-        assert isinstance(message, MessageRequested)
+        message = await next_of(MessageRequested)
         (sent,) = world.messages([message])
         assert sent.code
-        async with httpx.AsyncClient(headers=HEADERS) as browser:
+        async with httpx.AsyncClient(headers=HEADERS, timeout=60) as browser:
             page = await browser.get(sent.link)
             assert page.status_code == 200
             form = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page.text.split('action="/c/')[1]))
@@ -123,11 +127,11 @@ async def test_from_a_recorded_appointment_to_a_verified_challenge(
             right = await browser.post(sent.link, data={**form, "code": sent.code}, follow_redirects=True)
             assert right.status_code == 200
             assert "हो गया" in right.text
-        async with asyncio.timeout(60):
-            verified = await heard.get()
-        assert isinstance(verified, ChallengeVerified)
+        verified = await next_of(ChallengeVerified)
         assert verified.appointment_id == appointment.subject
-        log = (tmp_path / "otp.log").read_text()
+        log = re.sub(
+            r'"timestamp":"[^"]*"', "", (tmp_path / "otp.log").read_text()
+        )  # six digits of a second are no code
         assert sent.code not in log
         assert sent.handle not in log
 
@@ -137,7 +141,7 @@ async def test_a_lasting_broker_is_watched_too_since_it_can_be_replaced(
 ) -> None:
     await ensure_topics(Connection(own_kafka, "test", ephemeral=True))
     lasting = {**environment, "OTP_KAFKA_EPHEMERAL": "false"}
-    async with running(lasting, tmp_path / "otp.log"), asyncio.timeout(30):
+    async with running(lasting, tmp_path / "otp.log"), asyncio.timeout(120):
         while await world.challenges.known_cluster() is None:  # noqa: ASYNC110 # the other process sets no event here
             await asyncio.sleep(0.05)
 

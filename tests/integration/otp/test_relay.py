@@ -1,7 +1,9 @@
 """The outbox: nothing is lost, nothing is stuck, and nothing secret lies in Valkey."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from services.otp.domain.policy import Policy
 from services.otp.relay import Composer, Relay, RelayMetrics
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from services.otp.store import outbox as outbox_module
+from shared import ids
 from shared.bus import BusUnavailable, Unpublishable
-from shared.events import ChallengeOpened, Event, MessageRequested, Record, decode
+from shared.events import ChallengeOpened, Event, MessageRequested, Record, Result, decode
 from shared.lifecycle import Tasks
 from shared.telemetry import continue_trace, current_trace
 from shared.valkey import ValkeyUnavailable
@@ -44,7 +47,7 @@ async def test_a_running_relay_outlives_an_absent_broker(world: World) -> None:
         await until(lambda: _is_empty(world.valkey))
 
 
-async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
     """Wait for the condition, with a bound."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 # other processes and Valkey itself set no event here
@@ -71,7 +74,11 @@ async def _on_disk(valkey: Redis) -> str:
 
 
 def _texts(folder: Path) -> str:
-    return "".join(path.read_text(errors="replace") for path in folder.rglob("*.[ar][od][fb]"))
+    texts = []
+    for path in folder.rglob("*.[ar][od][fb]"):
+        with suppress(FileNotFoundError):  # Valkey has written its file anew
+            texts.append(path.read_text(errors="replace"))
+    return "".join(texts)
 
 
 async def _is_empty(valkey: Redis) -> bool:
@@ -83,13 +90,15 @@ async def test_entries_of_a_dead_relay_are_taken_over(world: World, monkeypatch:
     await world.outbox.prepare(world.now)
     dead = Outbox(world.valkey, world.scripts, "dead")
     assert len(await dead.take(10)) == 2
+    monkeypatch.setattr(outbox_module, "DEAD_AFTER_MS", 3_600_000)
     assert await world.outbox.take_over(10) == []
     monkeypatch.setattr(outbox_module, "DEAD_AFTER_MS", 0)
     assert await world.relay.publish(await world.outbox.take_over(10)) == 2
     assert len(world.topics.records) == 2
 
 
-async def test_two_relays_publish_everything_once(world: World) -> None:
+async def test_two_relays_publish_everything_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "DEAD_AFTER_MS", 3_600_000)  # neither dies
     other = Outbox(world.valkey, world.scripts, "other")
     composer = Composer(world.codes, world.seal["otp"], "https://c.example.org")
     second = Relay(other, composer, world.topics, RelayMetrics(CollectorRegistry()), world.clock)
@@ -99,8 +108,8 @@ async def test_two_relays_publish_everything_once(world: World) -> None:
         tasks.spawn(world.relay.run(), "one")
         tasks.spawn(second.run(), "two")
         await until(lambda: _is_published(world, 60))
-    ids = [dict(record.headers)["ce_id"] for record in world.topics.records]
-    assert len(set(ids)) == len(ids) == 60
+    events = [dict(record.headers)["ce_id"] for record in world.topics.records]
+    assert len(set(events)) == len(events) == 60
 
 
 async def test_an_entry_that_cannot_be_built_is_set_aside_and_holds_nothing_up(world: World) -> None:
@@ -163,9 +172,10 @@ async def test_no_code_handle_phone_or_link_is_anywhere_in_valkey_or_in_a_record
     on_disk = await _on_disk(world.valkey)
     assert not on_disk or "message.requested.v1" in on_disk
     everything = held + str(await world.everything()) + in_topics.decode() + on_disk
-    for secret in (sent.code, sent.handle, "5550004321", "अनीता"):
-        assert secret
+    for secret in (sent.handle, "5550004321", "अनीता"):
         assert secret not in everything
+    assert sent.code
+    assert sent.code not in re.sub(r"[0-9a-f-]{32,}|[0-9]{7,}", " ", everything)  # digests, ids, times: by chance
 
 
 async def test_an_entry_is_composed_the_same_after_a_key_rotation(world: World) -> None:
@@ -184,21 +194,28 @@ async def decoded(world: World) -> list[Event]:
 
 
 async def test_with_short_times_valkey_is_empty_again_in_the_end(valkey: Redis) -> None:
-    """otp.md rule 25, with the real clock of the server: after the kept times not a key is left."""
+    """otp.md rule 25, with the real clock of the server: after the kept times not a key is left. A key of one step may
+    be gone before the next, so what is counted are those of fifty."""
     policy = Policy(kept=1, reply_kept=1, per_number=((5, 1), (10, 1)), invitation=1, code_margin=0)
     world = World(valkey, policy)
-    before = most = await valkey.dbsize()
+    verified = most = 0
     for number in range(50):
-        sent = await world.opened(phone=f"+9155500{number:05}")
-        await world.otp.judge(world.code_reply(sent.code or "", f"+9155500{number:05}"), world.now)
-        most = max(most, await valkey.dbsize())  # the first keys may be gone before the last are made
-    await world.published()
-    assert most > before
+        phone = f"+9155500{number:05}"
+        appointment = world.recorded(phone=phone)
+        await world.otp.open(appointment, world.now)
+        code = world.codes.code("k1", ids.challenge_id(appointment.subject, 1), 1)
+        outcomes = await world.otp.judge(world.code_reply(code, phone), world.now)
+        verified += [outcome.result for outcome in outcomes] == [Result.VERIFIED]
+        most = max(most, await valkey.dbsize())
+        with suppress(ValkeyUnavailable):  # the stream and its group may be gone, too
+            await world.published()
+    assert verified
+    assert most
 
-    async def is_back() -> bool:
-        return await valkey.dbsize() <= before
+    async def is_empty() -> bool:
+        return await valkey.dbsize() == 0
 
-    await until(is_back)
+    await until(is_empty)
 
 
 async def test_valkey_away_is_said_as_such(world: World) -> None:

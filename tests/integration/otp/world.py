@@ -297,9 +297,9 @@ class World:
                 case "string":
                     value: object = await self.valkey.get(key)
                 case "hash":
-                    value = await self.valkey.hgetall(key)
+                    value = sorted((await self.valkey.hgetall(key)).items())  # in whatever order its table is now
                 case "set":
-                    value = await self.valkey.smembers(key)
+                    value = sorted(await self.valkey.smembers(key))
                 case "zset":
                     value = await self.valkey.zrange(key, 0, -1, withscores=True)
                 case _:
