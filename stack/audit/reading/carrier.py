@@ -1,6 +1,7 @@
 """What arrived at the carrier: from the sandbox's API, or from the file that a drill's carrier wrote."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,15 @@ async def read_carrier(where: str, notebook: Notebook) -> None:
         notebook.add(Arrived, await _from_sandbox(where))
     else:
         read_file(Path(where), notebook)
+
+
+async def outside(where: str) -> Mapping[str, int]:
+    """What the sandbox still has to tell us; a drill's carrier tells nothing."""
+    if not where.startswith("http"):
+        return {}
+    async with _asked(f"{where}/control/under-way") as answer:
+        found: Mapping[str, int] = await answer.json()
+    return {f"{name} outside": count for name, count in found.items()}
 
 
 def read_file(path: Path, notebook: Notebook) -> None:
@@ -56,16 +66,21 @@ def message_of(callback: str) -> tuple[str, int]:
 
 
 async def _from_sandbox(url: str) -> Iterator[Arrived]:
-    query = {"limit": _MOST}
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http,
-        http.get(f"{url}/control/sms", params=query) as answer,
-    ):
-        answer.raise_for_status()
+    async with _asked(f"{url}/control/sms", limit=_MOST) as answer:
         messages: list[Mapping[str, Any]] = await answer.json()
     if len(messages) >= _MOST:
         raise RuntimeError(f"the sandbox keeps {_MOST} SMS, and may have forgotten some")
     return (_arrived(sms) for sms in messages if not sms["inbound"])
+
+
+@asynccontextmanager
+async def _asked(url: str, **query: int) -> AsyncIterator[aiohttp.ClientResponse]:
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http,
+        http.get(url, params=query) as answer,
+    ):
+        answer.raise_for_status()
+        yield answer
 
 
 def _arrived(sms: Mapping[str, Any]) -> Arrived:

@@ -29,6 +29,8 @@ FROM message
 """
 TOLD = "SELECT appointment_id::text, challenge_id::text, state, version FROM invitation"
 
+REGISTRY_MET = "SELECT cluster_id FROM cluster"
+NOTIFIER_MET = "SELECT id FROM cluster"
 # Partial indexes answer these at any size; what was given up on has none, so only the audit asks for it.
 REGISTRY_WAITING = """SELECT count(*) AS "registry outbox" FROM outbox WHERE published_at IS NULL"""
 REGISTRY_GIVEN_UP = """SELECT count(*) AS "registry outbox, refused" FROM outbox WHERE refused IS NOT NULL"""
@@ -60,6 +62,15 @@ async def read_notifier(url: str, notebook: Notebook) -> Mapping[str, int]:
         await _copy(db, notebook, Letter, LETTERS)
         await _copy(db, notebook, Told, TOLD)
         return {**await db.fetchrow(NOTIFIER_WAITING), **await db.fetchrow(NOTIFIER_GIVEN_UP)}
+
+
+async def met(registry: str, notifier: str) -> dict[str, str | None]:
+    """The broker that each has seen last."""
+    found: dict[str, str | None] = {}
+    for name, url, statement in (("registry", registry, REGISTRY_MET), ("notifier", notifier, NOTIFIER_MET)):
+        async with _snapshot(url) as db:
+            found[name] = await db.fetchval(statement)
+    return found
 
 
 async def waiting(registry: str, notifier: str) -> dict[str, int]:

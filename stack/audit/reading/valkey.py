@@ -39,6 +39,12 @@ async def otp_waiting(client: Any) -> Mapping[str, int]:
     }
 
 
+async def otp_met(client: Any) -> str | None:
+    """The broker that otp has seen last."""
+    found: str | None = await client.get("otp:cluster")
+    return found
+
+
 async def _pages(client: Any) -> AsyncIterator[Sequence[str]]:
     cursor = 0
     while True:
