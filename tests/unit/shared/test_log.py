@@ -15,7 +15,10 @@ from shared.telemetry import current_trace
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
+def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    configure = structlog.configure
+    # A logger that another thread uses meanwhile would be cached as it is here, for all tests that follow.
+    monkeypatch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
     handlers, level, hook = logging.getLogger().handlers, logging.getLogger().level, sys.excepthook
     yield
     sys.excepthook = hook

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
+import structlog
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
@@ -57,6 +58,9 @@ class Way:
 
 @pytest.fixture
 def way(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+    monkeypatch.setattr(
+        export, "log", structlog.get_logger()
+    )  # the module's may be one that an earlier test has cached
     monkeypatch.setattr(export, "FLUSH_SECONDS", 60.0)  # what is dropped is not dropped because the machine paused
     made = Way()
     yield made
