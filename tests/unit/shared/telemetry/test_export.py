@@ -60,7 +60,7 @@ class Way:
 def way(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
     monkeypatch.setattr(
         export, "log", structlog.get_logger()
-    )  # the module's may be one that an earlier test has cached
+    )  # the module's may have been cached by a test before
     monkeypatch.setattr(export, "FLUSH_SECONDS", 60.0)  # what is dropped is not dropped because the machine paused
     made = Way()
     yield made
