@@ -284,7 +284,9 @@ def test_lag_in_seconds_scales_registry_and_otp_and_never_the_notifier() -> None
         (trigger,) = manifest["spec"]["triggers"]
         assert trigger["type"] == "prometheus"
         asked = re.findall(r'group=~?"([a-z|-]+)"', trigger["metadata"]["query"])
-        assert {group for groups in asked for group in groups.split("|")} == {g for g in GROUPS if service_of(g) == name}
+        assert {group for groups in asked for group in groups.split("|")} == {
+            g for g in GROUPS if service_of(g) == name
+        }
 
 
 def test_the_metrics_that_scale_exist() -> None:
