@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -15,8 +15,9 @@ from stack import leash
 from stack.folder import RunFolder
 from stack.identity import Identity, identify
 
-Waiting = Iterator[None]
-"""A start under way: each step asks its driver to wait a little, so that one thread starts everything at once."""
+Waiting = Generator[None, None, None]
+"""A start under way: each step asks its driver to wait a little, so that one thread starts everything at once. Closed
+before its end, it ends the programs that it was waiting for."""
 
 
 STOPPED = frozenset("TtXZ")
@@ -79,11 +80,13 @@ class Child:
     def finishing(self, seconds: float) -> Waiting:
         """Waits for a program that ends by itself; raises `StartFailed` when it fails or needs more than `seconds`."""
         deadline = time.monotonic() + seconds
-        while self.exit_code is None:
-            if time.monotonic() > deadline:
-                self.end()
-                raise StartFailed(self.story(f"did not finish within {seconds:.0f} s"))
-            yield
+        try:
+            while self.exit_code is None:
+                if time.monotonic() > deadline:
+                    raise StartFailed(self.story(f"did not finish within {seconds:.0f} s"))
+                yield
+        finally:
+            self.end()
         if self.exit_code != 0:
             raise StartFailed(self.story(f"ended with exit code {self.exit_code}"))
 

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from stack.child import Child
+from stack.child import Child, Waiting
 from stack.embedded.binaries import find
 from stack.embedded.postgres import Postgres
 from stack.embedded.starting import drive, drive_async, together
@@ -58,7 +58,7 @@ class Embedded:
         self.valkey = Valkey(binaries.valkey, folder, plan.valkey_port)
         self.tansu = Tansu(binaries.tansu, folder, plan.kafka_port) if plan.broker else None
 
-    def starting(self) -> Iterator[None]:
+    def starting(self) -> Waiting:
         """Starts all of them at the same time."""
         servers = (self.postgres, self.valkey, self.tansu)
         yield from together(server.starting() for server in servers if server)

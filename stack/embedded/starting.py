@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 
 from stack.child import Child, StartFailed, Waiting
 
@@ -23,22 +24,28 @@ def until(ready: Callable[[], bool], child: Child, *, seconds: float) -> Waiting
 def together(starts: Iterable[Waiting]) -> Waiting:
     """Takes a step of each in turn until all are done."""
     running = list(starts)
-    while running:
-        running = [start for start in running if next(start, _DONE) is not _DONE]
-        if running:
-            yield
+    try:
+        while running:
+            running = [start for start in running if next(start, _DONE) is not _DONE]
+            if running:
+                yield
+    finally:
+        for start in running:
+            start.close()
 
 
 def drive(start: Waiting) -> None:
     """Runs a start to its end, blocking."""
-    for _ in start:
-        time.sleep(_STEP)
+    with closing(start):
+        for _ in start:
+            time.sleep(_STEP)
 
 
 async def drive_async(start: Waiting) -> None:
     """Runs a start to its end without blocking the event loop for longer than a step."""
-    for _ in start:
-        await asyncio.sleep(_STEP)
+    with closing(start):  # not when the garbage is collected: Ctrl-C leaves no program behind
+        for _ in start:
+            await asyncio.sleep(_STEP)
 
 
 _DONE = object()

@@ -1,4 +1,5 @@
-"""A child process that is frozen does nothing until it is thawed, however many threads it has."""
+"""A child process that is frozen does nothing until it is thawed, however many threads it has; one that nobody waits
+for any more is ended."""
 
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stack.child import Child, Command
+from stack.embedded.starting import together
 from stack.folder import RunFolder, fresh_test_folder
 from tests.e2e.world import until
 
@@ -44,3 +46,12 @@ def test_nothing_of_a_frozen_process_runs_and_all_of_it_after_it_was_thawed(fold
             until(lambda: all(now > then for now, then in zip(written(), frozen, strict=True)), "all go on", 60)  # noqa: B023
     finally:
         child.end()
+
+
+def test_programs_whose_end_nobody_waits_for_any_more_are_ended(folder: RunFolder) -> None:
+    children = [Child(Command(name, ["/bin/sleep", "600"], folder.path), folder) for name in ("one", "other")]
+    waiting = together(child.finishing(600) for child in children)
+    next(waiting)
+    assert [child.exit_code for child in children] == [None, None]
+    waiting.close()
+    assert None not in [child.exit_code for child in children]
