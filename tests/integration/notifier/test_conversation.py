@@ -374,6 +374,12 @@ def erased(e: Engine, request: MessageRequested) -> PersonErased:
     )  # fmt: skip
 
 
+WAITS = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
+
+
 async def test_a_message_that_is_being_taken_while_its_person_is_erased_is_forgotten_too(
     notifier_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -393,7 +399,7 @@ async def test_a_message_that_is_being_taken_while_its_person_is_erased_is_forgo
 
         async def held() -> bool:
             async with e.database.connection() as db:
-                waits = await db.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+                waits = await db.fetchval(WAITS)
             return erasing.done() or bool(waits)
 
         await until(held)

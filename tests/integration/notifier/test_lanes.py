@@ -69,10 +69,13 @@ async def test_a_slow_provider_of_the_bulk_lane_does_not_hold_the_urgent_one(not
             await gate.wait()
         return Accepted("ref")
 
-    async with engine(notifier_url, channels={Channel.SMS: Scripted(answer=slow)}) as e:
+    sms = Scripted(answer=slow)
+    async with engine(notifier_url, channels={Channel.SMS: sms}) as e:
         for _ in range(40):
             await e.request(e.asking.announcement())
         async with e.sender(Lane.BULK, workers=4), e.sender(Lane.URGENT, workers=4):
+            while len(sms.sent) < 4:  # noqa: ASYNC110 # every bulk worker waits for the provider
+                await asyncio.sleep(0.01)
             code = await e.request(e.asking.invitation())
             await e.reaches(code, "accepted")
             assert not gate.is_set()
@@ -92,9 +95,10 @@ async def test_a_lane_holds_no_more_messages_than_twice_its_workers(notifier_url
             await e.request(e.asking.announcement())
         sender = e.sender(Lane.BULK, workers=4)
         async with sender:
-            while len(sms.sent) < 4:  # noqa: ASYNC110
+            while len(sms.sent) < 4 or len(sender._held) < 8:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-            await asyncio.sleep(0.05)
+            sender.wakeup.wake()
+            assert await e.told() == []
             assert len(sms.sent) == 4
-            assert len(sender._held) <= 8
+            assert len(sender._held) == 8
             gate.set()

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,17 +18,10 @@ from shared.bus import Connection, Producer, ensure_topics
 from shared.clock import utc_now
 from shared.events import DELIVERIES, Event, decode, encode
 from tests.integration.notifier.asking import CODE, Asking
+from tests.integration.sandbox.process import own_port
 
 ROOT = Path(__file__).parents[3]
 PHONE = "+915550000210"
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -38,9 +30,11 @@ def process(module: str, environment: dict[str, str]) -> Iterator[subprocess.Pop
     child = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment)
     try:
         yield child
-    finally:
         child.send_signal(signal.SIGTERM)
-        child.wait(30)
+        child.wait(60)
+    finally:
+        child.kill()
+        child.wait()
 
 
 @dataclass
@@ -54,7 +48,7 @@ class World:
     child: subprocess.Popen[bytes]
 
 
-async def until(question: Callable[[], Awaitable[Any]], seconds: float = 90.0) -> Any:
+async def until(question: Callable[[], Awaitable[Any]], seconds: float = 180.0) -> Any:
     """The first answer that is something."""
     async with asyncio.timeout(seconds):
         while True:
@@ -67,11 +61,17 @@ async def until(question: Callable[[], Awaitable[Any]], seconds: float = 90.0) -
 
 
 @pytest.fixture
-def world(notifier_url: str, valkey_url: str, own_kafka: str) -> Iterator[World]:
+def ports() -> Iterator[dict[str, int]]:
+    """One for each service."""
+    with own_port() as notifier, own_port() as sandbox:
+        yield {"notifier": notifier, "sandbox": sandbox}
+
+
+@pytest.fixture
+def world(notifier_url: str, valkey_url: str, own_kafka: str, ports: dict[str, int]) -> Iterator[World]:
     """Sandbox and notifier, running."""
     asking = Asking(utc_now())
     keys = asking.keys
-    ports = {name: free_port() for name in ("notifier", "sandbox")}
     urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     twilio = {"TWILIO_ACCOUNT_SID": keys.twilio_account, "TWILIO_AUTH_TOKEN": keys.twilio_token}
     sandbox = {"PORT": str(ports["sandbox"]), "INBOUND_URL": f"{urls['notifier']}/twilio/inbound", **twilio}
@@ -106,7 +106,7 @@ async def deliveries(connection: Connection, seen: list[Event]) -> list[Event]:
 
     await member.start(Listener())
     try:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(180):
             while not places:
                 await member.touch()
             while len(seen) < 2:
@@ -116,7 +116,7 @@ async def deliveries(connection: Connection, seen: list[Event]) -> list[Event]:
     return seen
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_a_requested_message_reaches_the_phone_and_its_receipt_is_stated(world: World) -> None:
     async with aiohttp.ClientSession() as http:
 

@@ -2,12 +2,23 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import aiohttp
 import pytest
 
+from services.notifier.channels import twilio
+from services.notifier.channels.telegram import connection
 from services.notifier.migrations import migrate
 from services.notifier.store.pacing import Limit
 from stack.databases import Databases
 from tests.integration.notifier_bot.world import World, world
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause of this machine must not look like a provider that does not answer."""
+    monkeypatch.setattr(connection, "CALL_SECONDS", 120.0)
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 120.0)
+    monkeypatch.setattr(twilio, "_TIMEOUT", aiohttp.ClientTimeout(total=120))
 
 
 @pytest.fixture(scope="module")

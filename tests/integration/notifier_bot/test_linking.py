@@ -158,7 +158,7 @@ async def test_b7_a_phone_that_another_account_holds_moves_only_with_a_code_and_
     await w.link()
     old_id = w.sandbox.world.account(PHONE).id
     _move_number(w)
-    event = await w.invite()
+    event = await w.known()
     await w.settled()
     assert event.challenge_id is not None
     w.press_start(OTHER, event.challenge_id.hex)

@@ -20,8 +20,9 @@ from shared.clock import utc_now
 from shared.events import REPLIES, Event, Outcome, ReplyJudged, ReplyReceived, Result, decode, encode
 from shared.settings import ORGANISATION
 from tests.integration.notifier.asking import Asking
-from tests.integration.notifier.test_process import free_port, process, until
+from tests.integration.notifier.test_process import process, until
 from tests.integration.notifier_bot.test_linking import YES
+from tests.integration.sandbox.process import own_port
 
 PHONE = "+915550000210"
 ROOT = Path(__file__).parents[3]
@@ -44,9 +45,11 @@ class World:
         child = subprocess.Popen([sys.executable, "-m", "services.notifier"], cwd=ROOT, env=self.environment)
         try:
             yield child
-        finally:
             child.send_signal(end)
-            child.wait(40)
+            child.wait(60)
+        finally:
+            child.kill()
+            child.wait()
 
     async def get(self, path: str, base: str = "") -> Any:
         """JSON, or None."""
@@ -74,15 +77,15 @@ class World:
             chat = await self.chat()
             return chat if chat and question(chat) else None
 
-        return await until(look, 60)
+        return await until(look, 180)
 
 
 def worlds(notifier_url: str, valkey_url: str, own_kafka: str, stack: ExitStack, mode: dict[str, str]) -> World:
     """A running sandbox and the notifier's environment."""
     asking = Asking(utc_now())
     keys = asking.keys
-    urls = {name: f"http://127.0.0.1:{free_port()}" for name in ("notifier", "sandbox")}
-    ports = {name: url.rpartition(":")[2] for name, url in urls.items()}
+    ports = {name: str(stack.enter_context(own_port())) for name in ("notifier", "sandbox")}
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
     twilio = {"TWILIO_ACCOUNT_SID": keys.twilio_account, "TWILIO_AUTH_TOKEN": keys.twilio_token}
     sandbox = {"PORT": ports["sandbox"], "RETRY_FIRST": "0.2", "TELEGRAM_TOKEN": keys.telegram_token, **twilio}
     notifier = {
@@ -123,7 +126,7 @@ async def replies(connection: Connection) -> list[ReplyReceived]:
     await member.start(Listener())
     seen: list[Event] = []
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not places:
                 await member.touch()
             while not seen:
@@ -133,7 +136,7 @@ async def replies(connection: Connection) -> list[ReplyReceived]:
     return [event for event in seen if isinstance(event, ReplyReceived)]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 async def test_a_person_links_and_confirms_while_the_notifier_is_killed_and_started_again(world: World) -> None:
     async with aiohttp.ClientSession() as world.http, Producer(world.connection) as producer:
@@ -143,7 +146,7 @@ async def test_a_person_links_and_confirms_while_the_notifier_is_killed_and_star
             await until(world.ready, 180)
             await world.act("", phone=PHONE, name="सुनीता")
             await producer.publish([encode(event)])
-            await until(lambda: _sms(world), 60)
+            await until(lambda: _sms(world), 180)
             await world.act(f"/{PHONE}/start", payload=event.challenge_id.hex)
             await world.shows(lambda chat: chat["reply_keyboard"])
             await world.act(f"/{PHONE}/contact", kind="own")

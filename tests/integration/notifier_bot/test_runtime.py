@@ -4,17 +4,20 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, redirect_stderr
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from services.notifier.api.telegram import SECRET_HEADER, routes
 from services.notifier.bot.dialog import Handling
+from services.notifier.bot.edge import Telegram
 from services.notifier.channels.telegram.connection import InsecureAddress, server
 from services.notifier.service.telegram.answering import Answering
 from services.notifier.store.database import DatabaseUnavailable
@@ -23,6 +26,7 @@ from shared import log
 from shared.lifecycle import Tasks
 from shared.web import create_web, serving
 from tests.integration.notifier_bot.test_linking import YES
+from tests.integration.notifier_bot.test_sending import counted
 from tests.integration.notifier_bot.world import BOT, PHONE, TOKEN, World, until
 
 SECRET = "webhook-secret-of-the-tests"
@@ -34,19 +38,19 @@ async def test_b30_a_stop_waits_for_what_is_in_hand_and_the_rest_is_handled_afte
     slow, handled = asyncio.Event(), []
     write = Answering.write
 
-    async def three_seconds(self: Answering, turn: Any, text: str) -> Any:
+    async def until_the_stop(self: Answering, turn: Any, text: str) -> Any:
         slow.set()
-        await asyncio.sleep(3)
+        await until(lambda: _stopping(bot))
         handled.append(turn.update_id)
         return await write(self, turn, text)
 
-    monkeypatch.setattr(Answering, "write", three_seconds)
+    monkeypatch.setattr(Answering, "write", until_the_stop)
     for number in range(6):
         bare.phone(f"+9155500003{number:02d}")
-    async with bare.telegram():
+    async with bare.telegram() as bot:
         for number in range(6):
             bare.write(f"+9155500003{number:02d}", "hello")
-        await asyncio.wait_for(slow.wait(), 10)
+        await slow.wait()
     done = await bare.rows("SELECT update_id FROM telegram_update WHERE state = 'done'")
     assert {row["update_id"] for row in done} == set(handled)
     assert handled
@@ -56,6 +60,10 @@ async def test_b30_a_stop_waits_for_what_is_in_hand_and_the_rest_is_handled_afte
         for number in range(6):
             await bare.says(f"+9155500003{number:02d}", "6 अंकों")
     assert len(bare.calls("sendMessage")) == 6
+
+
+async def _stopping(bot: Telegram) -> bool:
+    return bot._workers._stopping
 
 
 async def test_a_crash_in_the_middle_leaves_nothing_behind_and_the_update_is_handled_again(
@@ -125,7 +133,7 @@ async def test_b31_an_update_whose_handling_always_breaks_is_given_up_and_does_n
     assert sum(line["event"] == "update failed" for line in lines) == 5
     w.write(PHONE, "hello again")
     await w.says(PHONE, "6 अंकों")
-    assert w.metric("updates_total", outcome="dead") == 1
+    await until(lambda: counted(w, 1, "updates_total", outcome="dead"))
 
 
 async def _dead(w: World) -> bool:
@@ -171,7 +179,11 @@ async def test_an_update_by_webhook_is_answered(bare: World) -> None:
     async with webhook(bare):
         bare.write(PHONE, "hello")
         await bare.says(PHONE, "6 अंकों")
-        assert bare.metric("heard_timestamp_seconds") > 0
+        await until(lambda: _heard(bare))
+
+
+async def _heard(w: World) -> bool:
+    return w.metric("heard_timestamp_seconds") > 0
 
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET + "x", "ü"])
@@ -269,20 +281,32 @@ async def _put_off(w: World) -> bool:
     return bool(await w.rows("SELECT 1 FROM telegram_answer WHERE error = 'valkey_unavailable'"))
 
 
-async def test_b36_the_token_is_in_no_log_line(bare: World) -> None:
-    lines = io.StringIO()
-    with redirect_stderr(lines):
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What a service that logs all it can writes; logging is afterwards as it was, for the tests that follow."""
+    written, root, before = io.StringIO(), logging.getLogger(), structlog.get_config()
+    handlers, hook = root.handlers, sys.excepthook
+    levels = {name: logging.getLogger(name).level for name in ("root", "aiogram", "aiohttp", "aiokafka")}
+    with redirect_stderr(written):
         log.configure("notifier", "debug")
-        handler = logging.StreamHandler(lines)
-        logging.getLogger().addHandler(handler)
-        for fault in ({"status": 500}, {"reset": True}, {"status": 409}, {"status": 401}, {"status": 404}):
-            bare.fault("getUpdates", **fault)
-            bare.fault("getMe", **fault)
-        bare.phone()
-        bare.write(PHONE, "hello")
-        async with bare.telegram():
-            await until(lambda: _troubled(bare))
-        logging.getLogger().removeHandler(handler)
+        structlog.configure(cache_logger_on_first_use=False)
+        root.addHandler(logging.StreamHandler(written))
+        yield written
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
+    root.handlers, sys.excepthook = handlers, hook
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+async def test_b36_the_token_is_in_no_log_line(bare: World, lines: io.StringIO) -> None:
+    for fault in ({"status": 500}, {"reset": True}, {"status": 409}, {"status": 401}, {"status": 404}):
+        bare.fault("getUpdates", **fault)
+        bare.fault("getMe", **fault)
+    bare.phone()
+    bare.write(PHONE, "hello")
+    async with bare.telegram():
+        await until(lambda: _troubled(bare))
     assert TOKEN.partition(":")[2] not in lines.getvalue()
 
 

@@ -70,7 +70,7 @@ TOKEN = "7000000001:AAH-made-up-token-of-the-sandbox-0000"
 BOT = 7_000_000_001
 PHONE = "+915550000210"
 OTHER = "+915550000211"
-BOUND = 15.0
+BOUND = 60.0
 """Seconds in which a condition must become true."""
 _EVIDENCE: TypeAdapter[Evidence] = TypeAdapter(Evidence)
 
