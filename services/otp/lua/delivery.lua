@@ -9,7 +9,8 @@ if c.state ~= 'open' then return 'over' end
 
 local first = not string.find(redis.call('HGET', c.name, 'how:' .. P.attempt) or ':again', ':again', 1, true)
 if P.status == 'unknown' and first then
-  schedule(item, P.at + policy.unknown_wait_ms, c.not_after)
+  -- Since its time, as long as that is not ahead of ours: a notifier whose clock is fast must not delay it.
+  schedule(item, math.min(P.at, now) + policy.unknown_wait_ms, c.not_after)
   return 'scheduled'
 end
 -- It came too late to be sent (the queue stood still): asked once more, with a code of that moment.
