@@ -1,8 +1,10 @@
 """The ways out: Twilio always, the Telegram bot where there is a token."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,9 +75,16 @@ def account_of(settings: Settings) -> Account:
     )
 
 
+async def load_bot() -> None:
+    """aiogram costs 3 s of CPU to import, on a busy machine a minute of time: meanwhile the event loop goes on, or its
+    guard would end the process."""
+    await asyncio.to_thread(import_module, "services.notifier.bot.edge")
+
+
 async def _telegram(shop: Shop, life: Lifecycle) -> "Telegram":
     """The bot, running."""
-    from services.notifier.bot.edge import Config, Telegram, Tools  # noqa: PLC0415 # aiogram costs 3 s of CPU to import
+    await load_bot()
+    from services.notifier.bot.edge import Config, Telegram, Tools  # noqa: PLC0415 # loaded where there is a bot only
 
     settings = shop.settings
     token = settings.telegram_token.get_secret_value() if settings.telegram_token else ""
