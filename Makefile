@@ -57,6 +57,7 @@ ON_KAFKA := tests/contract/bus tests/integration/bus $(wildcard tests/integratio
 
 .PHONY: test-kafka
 test-kafka: $(READY) ## the tests of the stream and of the main job on Apache Kafka (needs Java and Maven)
+	@$(PY) -c "from stack.kafka import prepared; prepared()" # not within the time-out of whichever test is the first
 	@TEST_KAFKA_SERVER=apache $(PY) -m pytest $(ON_KAFKA) -m "kafka or not slow" -n $(JOBS) --dist loadscope $(ARGS)
 
 .PHONY: test-slow
