@@ -20,7 +20,7 @@ from services.otp.settings import OtpSettings
 from services.otp.store import Outbox, Scripts, ValkeyChallenges, open_valkey
 from shared import ids, log, process
 from shared.assets import Assets
-from shared.bus import BusMetrics, Connection, Consumer, Handlers, Producer, cluster_id, probe_all
+from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id, probe_all
 from shared.clock import Clock, utc_now
 from shared.errors import Unavailable
 from shared.lifecycle import Lifecycle, Tasks
@@ -59,13 +59,15 @@ async def run(settings: OtpSettings, clock: Clock) -> None:
             await life.enter(relay.running(life.tasks, f"relay {number}"))
         await life.enter(_running(life.tasks, _sweep_forever(otp, clock, settings.sweep_seconds), "sweep"))
         await life.enter(_running(life.tasks, _watch_broker(otp, connection, clock), "watch the broker"))
-        bus = BusMetrics(registry)
-
-        def member(group: str, handlers: Handlers) -> Consumer:
-            return Consumer(
-                connection, group, handlers, lanes=LANES, clock=clock, tasks=life.tasks, metrics=bus, tracing=tracing
-            )
-
+        member = partial(
+            Consumer,
+            connection,
+            lanes=LANES,
+            clock=clock,
+            tasks=life.tasks,
+            metrics=BusMetrics(registry),
+            tracing=tracing,
+        )
         consumers = [
             await life.enter(member(GROUP, subscriptions(otp, clock))),
             await life.enter(member(REPLIES_GROUP, reply_subscriptions(otp, clock))),

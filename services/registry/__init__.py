@@ -1,7 +1,8 @@
 """The registry: units, posts, people, appointments, audiences, and the portal.
 
 Owns       PostgreSQL database of its own (`migrations/versions`)
-Consumes   otp.challenges (state of a challenge), notifier.deliveries (state of a message)
+Consumes   otp.challenges (state of a challenge; group `registry`), notifier.deliveries (state of a message;
+           `registry-deliveries`)
 Produces   registry.appointments, registry.people, notifier.bulk (announcements), notifier.urgent (the notice `ended`)
 Endpoints  /v1/... (API key), portal (sign-in by a one-time link), /health /ready /metrics
 Run        python -m services.registry [serve | relay | migrate | bootstrap | sign-in | rekey]

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -17,7 +18,7 @@ from services.registry.api import BODY_LIMITS, routes
 from services.registry.api.imports import Desk
 from services.registry.api.portal.rendering import LOCALE
 from services.registry.api.site import Parts, build_site
-from services.registry.consumer import GROUP, subscriptions
+from services.registry.consumer import DELIVERIES_GROUP, GROUP, delivery_subscriptions, subscriptions
 from services.registry.domain.phonebook import Phonebook
 from services.registry.domain.preset import Preset
 from services.registry.domain.rules import Rules
@@ -34,7 +35,7 @@ from services.registry.store.queries import load_queries
 from services.registry.store.relaying import OutboxStore
 from services.registry.store.work import PostgresStore
 from shared import log, process
-from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id
+from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id, probe_all
 from shared.clock import Clock, utc_now
 from shared.i18n import load
 from shared.lifecycle import Lifecycle, Wakeup
@@ -134,19 +135,21 @@ async def serve(settings: Settings, clock: Clock) -> None:
         if settings.relay:
             parts = Relaying(database, wakeup, clock, RelayMetrics(registry), tracing)
             probes["outbox"] = await _start_relay(life, connection, parts)
-        consumer = Consumer(
+        member = partial(
+            Consumer,
             connection,
-            GROUP,
-            subscriptions(service, clock),
             lanes=LANES,
             clock=clock,
             tasks=life.tasks,
             metrics=BusMetrics(registry),
             tracing=tracing,
         )
-        await life.enter(consumer)
+        consumers = [
+            await life.enter(member(GROUP, subscriptions(service, clock))),
+            await life.enter(member(DELIVERIES_GROUP, delivery_subscriptions(service))),
+        ]
 
-        probes["bus"] = consumer.probe
+        probes["bus"] = partial(probe_all, consumers)
         web = create_web("registry", registry, probes, body_limits=BODY_LIMITS, tracing=tracing)
         catalogues = load(LOCALE)
         desk = Desk(service.importing, life.tasks)

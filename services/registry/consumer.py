@@ -20,6 +20,7 @@ from shared.events import (
 )
 
 GROUP = "registry"
+DELIVERIES_GROUP = "registry-deliveries"
 
 _CHALLENGES: dict[type[ChallengeEvent], Heard] = {
     ChallengeOpened: Heard.OPENED,
@@ -38,12 +39,19 @@ _DELIVERIES: dict[type[DeliveryEvent], str] = {
 
 
 def subscriptions(service: Service, clock: Clock) -> Handlers:
-    """Event to handler. Each handler is one transaction and may be run twice with the same event."""
+    """What otp states. Each handler is one transaction and may be run twice with the same event."""
 
     async def challenge(event: ChallengeEvent, _: Context) -> None:
         await service.outcomes.hear_challenge(event, _CHALLENGES[type(event)], clock())
 
+    return dict.fromkeys(_CHALLENGES, challenge)
+
+
+def delivery_subscriptions(service: Service) -> Handlers:
+    """What became of messages, in a group of its own: there are three times as many of them as of people, and who
+    confirmed is shown at once. As above."""
+
     async def delivery(event: DeliveryEvent, _: Context) -> None:
         await service.outcomes.hear_delivery(event, _DELIVERIES[type(event)])
 
-    return {**dict.fromkeys(_CHALLENGES, challenge), **dict.fromkeys(_DELIVERIES, delivery)}
+    return dict.fromkeys(_DELIVERIES, delivery)

@@ -65,7 +65,8 @@ TOPICS = (APPOINTMENTS, PEOPLE, CHALLENGES, URGENT, BULK, DELIVERIES, REPLIES)
 
 
 GROUPS: dict[str, tuple[Topic, ...]] = {
-    "registry": (CHALLENGES, DELIVERIES),
+    "registry": (CHALLENGES,),
+    "registry-deliveries": (DELIVERIES,),
     "otp": (APPOINTMENTS, PEOPLE, DELIVERIES),
     "otp-replies": (REPLIES,),
     "notifier": (CHALLENGES, PEOPLE),
@@ -73,7 +74,8 @@ GROUPS: dict[str, tuple[Topic, ...]] = {
     "notifier-bulk": (BULK,),
 }
 """Consumer group -> its topics. Each lane has a group of its own, so that codes never wait behind announcements or an
-import's invitations; and replies have one, so that whoever answers never waits behind those who are being asked."""
+import's invitations; replies have one, so that whoever answers never waits behind those who are being asked; and the
+registry hears states of messages apart from those of people, so that who confirmed is shown at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def test_a_service_writes_what_it_produces_and_dead_letters_of_what_it_consumes(
 
 def test_a_service_reads_what_it_consumes_in_its_own_groups() -> None:
     assert may("registry", "Read", "topic") == {"otp.challenges", "notifier.deliveries"}
-    assert may("registry", "Read", "group") == {"registry"}
+    assert may("registry", "Read", "group") == {"registry", "registry-deliveries"}
     assert may("otp", "Read", "group") == {"otp", "otp-replies"}
     assert may("notifier", "Read", "group") == {"notifier", "notifier-urgent", "notifier-bulk"}
     for group, topics in GROUPS.items():
