@@ -13,6 +13,8 @@ from shared.events import PersonErased, Topic, encode
 from tests.contract.bus.conftest import Stage
 from tests.contract.bus.scenery import Heard, clock, erased, outgoing, until
 
+pytestmark = pytest.mark.timeout(900)
+
 _HEADERS = encode(erased("good")).headers
 _TYPE = ("ce_type", b"person.erased.v1")
 _TRUNCATED = timedelta(milliseconds=1)

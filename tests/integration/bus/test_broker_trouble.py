@@ -11,6 +11,8 @@ from shared.events import PersonErased, encode
 from tests.contract.bus.scenery import Heard, erased, until
 from tests.integration.bus.conftest import MortalBroker
 
+pytestmark = pytest.mark.timeout(900)
+
 
 async def _consumer(mortal: MortalBroker, stack: AsyncExitStack, heard: Heard) -> Consumer:
     consumer = Consumer(mortal.connection, "group", {PersonErased: heard}, clock=utc_now, drain_timeout=2.0)

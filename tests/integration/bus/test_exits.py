@@ -11,6 +11,8 @@ from shared.events import PEOPLE, encode
 from tests.contract.bus.scenery import erased
 from tests.integration.bus.conftest import Listeners
 
+pytestmark = pytest.mark.timeout(900)
+
 
 async def _end_of(kind: str, broker: Connection) -> tuple[int, str]:
     """Exit code and what was logged."""

@@ -26,7 +26,7 @@ from shared.events import PEOPLE, PersonErased, encode
 from shared.events.codec import Record
 from tests.contract.bus.scenery import Heard, erased, until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 GROUP = "group"
 

@@ -10,6 +10,8 @@ from shared.events import PEOPLE, encode
 from tests.contract.bus.scenery import erased
 from tests.integration.bus.conftest import Listeners
 
+pytestmark = pytest.mark.timeout(900)
+
 
 async def _publish(producer: Producer, count: int) -> set[str]:
     events = [erased(subject, version) for version in range(1, 6) for subject in range(count // 5)]

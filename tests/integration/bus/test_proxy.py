@@ -27,6 +27,8 @@ from stack.kafka import KafkaCluster
 from tests.contract.bus.scenery import Heard, erased, outgoing, until
 from tests.integration.bus.proxy import BOTH, Proxy, Way
 
+pytestmark = pytest.mark.timeout(900)
+
 _OUTAGE_SECONDS = 5.0
 """How long the broker is gone where a test says so. Longer changes nothing: everything waits for conditions."""
 

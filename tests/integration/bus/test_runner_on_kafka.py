@@ -16,6 +16,8 @@ from shared.events import PEOPLE, PersonErased, encode
 from shared.lifecycle import Tasks
 from tests.contract.bus.scenery import Heard, erased, until
 
+pytestmark = pytest.mark.timeout(900)
+
 
 class _SlowToAssign(Ownership):
     """Is not done with the partitions that came before the first records of them are there."""
@@ -157,7 +159,7 @@ async def _chaos(  # sizes of an experiment
     async with asyncio.TaskGroup() as group:
         group.create_task(publish())
         group.create_task(disturb())
-    await until(lambda: len(heard) == keys * versions, seconds=200)
+    await until(lambda: len(heard) == keys * versions, seconds=400)
     await asyncio.gather(*(member.stop() for member in members))
     assert not faults
 

@@ -10,7 +10,7 @@ from shared.clock import utc_now
 from shared.events import PersonErased, Topic
 from tests.contract.bus.scenery import Heard, erased, outgoing, until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 KEYS = 10
 _COMPACTING = {"cleanup.policy": "compact", "segment.ms": "20", "min.cleanable.dirty.ratio": "0.001"}
@@ -29,11 +29,11 @@ async def test_invariant_19_what_compaction_removed_does_not_stall_the_commit(
     kafka_bootstrap: str, kafka_prefix: str, topic: Topic
 ) -> None:
     connection, heard, group = Connection(kafka_bootstrap, "tests"), Heard(), f"{kafka_prefix}group"
-    async with Producer(connection) as producer, connection.reader() as reader, asyncio.timeout(200):
+    async with Producer(connection) as producer, connection.reader() as reader, asyncio.timeout(600):
         written = await _written_and_compacted(producer, reader, topic)
         consumer = Consumer(connection, group, {PersonErased: heard}, clock=utc_now, topics=(topic,))
         async with consumer:
-            await until(lambda: all(heard.versions(key)[-1:] == [written // KEYS] for key in range(KEYS)))
+            await until(lambda: all(heard.versions(key)[-1:] == [written // KEYS] for key in range(KEYS)), 300)
             while sum((await reader.committed(group, [topic])).values()) != written:  # noqa: ASYNC110 # no event
                 await asyncio.sleep(0.1)
         assert len(heard.finished) < written

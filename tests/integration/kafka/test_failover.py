@@ -16,7 +16,7 @@ from stack.folder import RunFolder
 from stack.kafka import Jars, KafkaCluster, KafkaNode
 from tests.integration.kafka.flow import Flow
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from stack.folder import RunFolder
 from stack.kafka import Jars, KafkaCluster
 from stack.kafka.metadata import seen
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 CHECKOUT = Path(__file__).parents[3]
 

@@ -7,7 +7,7 @@ from shared.bus import ALL_TOPICS
 from shared.bus.__main__ import main
 from tests.e2e.world import until
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 
 class Admin:

@@ -26,7 +26,7 @@ from tests.contract.bus.scenery import Heard, erased, until
 from tests.integration.security.certificates import Authority
 from tests.integration.security.secured import RAN_OUT, Secured
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 PATIENT = """

@@ -27,7 +27,7 @@ from stack.services import System as Processes
 from tests.e2e.world import Appointee, ConfirmPage, Phones, Registry, code_in, until
 from tests.integration.security.secured import ADMIN, Secured, all_closed
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 Process = TypeVar("Process", Service, Job)
 LIST = Size(3)

@@ -15,7 +15,7 @@ from shared.events.catalogue import GROUPS
 from shared.events.rights import PRINCIPALS, Principal, rights
 from tests.integration.security.secured import ANSWER_SECONDS, Secured
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900)]
 
 IMPLIED = {"Read": {"Describe"}, "Write": {"Describe"}, "AlterConfigs": {"DescribeConfigs"}}
 """What Kafka adds to a right by itself (org.apache.kafka.common.acl.AclOperation)."""
