@@ -35,7 +35,11 @@ class Client(httpx.Client):
 
 @pytest.fixture(scope="session")
 def sandbox_url() -> Iterator[str]:
-    with own_port() as port, sandbox(port) as url:
+    with (
+        own_port() as port,
+        own_port() as nobody,  # answers do not go to who has the usual port on this machine
+        sandbox(port, SANDBOX_INBOUND_URL=f"http://127.0.0.1:{nobody}/twilio/inbound") as url,
+    ):
         yield url
 
 
