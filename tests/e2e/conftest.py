@@ -23,7 +23,7 @@ from stack.running import Options, Product, running
 from stack.services import Job, Service
 from stack.settings import ServersUnderTest
 from tests.collector import Collector
-from tests.e2e.world import Appointee, Phones, Registry
+from tests.e2e.world import Appointee, Phones, Registry, fetch
 
 LIST = Size(300)
 CODES = [booth.code for booth in booths(LIST)]
@@ -75,6 +75,7 @@ def started(folder: Path) -> Iterator[System]:
                 Registry(up.endpoints.services["registry"], up.endpoints.api_key) as registry,
                 Phones(up.endpoints.services["sandbox"]) as phones,
             ):
+                assert fetch(up.endpoints.sign_in).status_code == 200, "the link of the start opens the portal"
                 registry.load(table(booths(LIST)))
                 yield System(
                     up.endpoints, up.launcher, services, run_folder.log, runner, registry, phones, kafka, collector
