@@ -65,12 +65,13 @@ class Watchdog:
             del self._calls[task]
 
     def look(self, late: float = 0.0) -> None:
-        """Cancel the handlers that are over the limit. `late`: seconds for which nothing could run since the last look.
-        Raises HandlerUnstoppable for one that goes on in spite of its cancellation."""
+        """Cancel the handlers that are over the limit. `late`: seconds for which nothing could run since the last look;
+        what has begun after them has lost none of its time. Raises HandlerUnstoppable for one that goes on in spite of
+        its cancellation."""
         now = self._time()
         for task, call in self._calls.items():
-            call.began += late
-            call.cancelled += late
+            call.began = min(now, call.began + late)
+            call.cancelled = min(now, call.cancelled + late)
             if not call.asked:
                 if now - call.began > self._limit:
                     call.cancelled = now

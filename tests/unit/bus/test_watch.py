@@ -213,6 +213,16 @@ async def test_a_handler_that_ends_well_in_spite_of_its_cancellation_was_success
     assert task.cancelling() == 0
 
 
+async def test_a_handler_that_began_after_a_standstill_is_not_given_its_time(watchdog: Watchdog, time: Time) -> None:
+    time.now += 3600  # the machine slept; then the loop turned, and only then came the look
+    task = await _guarded(watchdog, asyncio.Event().wait)  # type: ignore[arg-type] # its result does not matter
+    watchdog.look(late=3600)
+    time.now += 11
+    watchdog.look()
+    with pytest.raises(HandlerStuck):
+        await task
+
+
 async def test_a_drain_that_cancels_what_the_watchdog_cancelled_as_well_wins(watchdog: Watchdog, time: Time) -> None:
     task = await _guarded(watchdog, asyncio.Event().wait)  # type: ignore[arg-type] # its result does not matter
     time.now += 11
