@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from redis.asyncio import Redis
 
-from shared.bus import Reader, cluster_id
+from shared.bus import BusUnavailable, Reader, cluster_id
 from stack.audit.reading.carrier import outside
 from stack.audit.reading.sources import Sources
 from stack.audit.reading.tables import met, waiting
@@ -29,7 +29,10 @@ async def until_quiet(sources: Sources, *, seconds: float) -> None:
     quiet = 0
     async with sources.bus.reader() as reader:
         while quiet < _LOOKS:
-            busy = {name: count for name, count in (await left(sources, reader)).items() if count}
+            try:
+                busy = {name: count for name, count in (await left(sources, reader)).items() if count}
+            except BusUnavailable as failure:
+                busy = {failure.code: 1}
             quiet = 0 if busy else quiet + 1
             if busy and time.monotonic() > deadline:
                 raise StillBusy(f"after {seconds:.0f} s there waits: {busy}")
