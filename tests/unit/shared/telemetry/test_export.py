@@ -58,9 +58,7 @@ class Way:
 
 @pytest.fixture
 def way(monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
-    monkeypatch.setattr(
-        export, "log", structlog.get_logger()
-    )  # the module's may have been cached by a test before
+    monkeypatch.setattr(export, "log", structlog.get_logger())  # the module's may have been cached by a test before
     monkeypatch.setattr(export, "FLUSH_SECONDS", 60.0)  # what is dropped is not dropped because the machine paused
     made = Way()
     yield made
