@@ -1,5 +1,6 @@
 """Free ports of the loopback interface."""
 
+import os
 import secrets
 import socket
 from collections import deque
@@ -9,8 +10,8 @@ LOOPBACK = "127.0.0.1"
 _RANGE = range(20_000, 32_000)  # below Linux's ephemeral range (32768..), so that no outgoing connection takes one
 _LISTEN = "0A"
 _HELD = 64
-_held: deque[socket.socket] = deque()
-"""Bound to the last ports of `pick`, and never listening: a server of ours still gets its port (SO_REUSEADDR, which all
+_held: deque[int] = deque()
+"""File descriptors, bound to the last ports of `pick`, and never listening: a server of ours still gets its port (SO_REUSEADDR, which all
 of them set), and while it begins, or is killed and started again, no `pick` of another process takes it."""
 
 
@@ -55,9 +56,9 @@ def _hold(port: int) -> None:
     except OSError:  # somebody was faster, and the server will see it
         holder.close()
         return
-    _held.append(holder)
+    _held.append(holder.detach())  # they go with the process
     if len(_held) > _HELD:
-        _held.popleft().close()
+        os.close(_held.popleft())
 
 
 def answers(port: int, question: bytes, expected: bytes, *, seconds: float = 0.5) -> bool:
