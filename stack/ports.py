@@ -11,8 +11,9 @@ _RANGE = range(20_000, 32_000)  # below Linux's ephemeral range (32768..), so th
 _LISTEN = "0A"
 _HELD = 64
 _held: deque[int] = deque()
-"""File descriptors, bound to the last ports of `pick`, and never listening: a server of ours still gets its port (SO_REUSEADDR, which all
-of them set), and while it begins, or is killed and started again, no `pick` of another process takes it."""
+"""File descriptors, bound to the last ports of `pick` and never listening: a server of ours still gets its port
+(SO_REUSEADDR, which all of them set), and while it begins, or is killed and started again, no `pick` of another process
+takes it."""
 
 
 def is_free(port: int) -> bool:
