@@ -37,6 +37,7 @@ from services.registry.store.work import PostgresStore
 from shared import log, process
 from shared.bus import BusMetrics, Connection, Consumer, Producer, cluster_id, probe_all
 from shared.clock import Clock, utc_now
+from shared.events import BULK
 from shared.i18n import load
 from shared.lifecycle import Lifecycle, Wakeup
 from shared.outbox import Relay, RelayMetrics
@@ -49,6 +50,9 @@ from shared.web import Probe, create_web, serving
 PRESETS = Path(__file__).parent / "presets"
 LANES = 64
 """Events heard at once: they share transactions, so that more of them cost less each, and three connections at most."""
+
+FANS_OUT = frozenset({BULK.name})
+"""Announcements: thousands follow from one confirmation."""
 
 logger = structlog.get_logger(__name__)
 
@@ -119,7 +123,7 @@ async def serve(settings: Settings, clock: Clock) -> None:
     comes. Raises what killed a part."""
     async with Lifecycle() as life:
         registry = new_registry("registry")
-        tracing = await life.enter(open_tracing(settings, "registry", registry, clock))
+        tracing = await life.enter(open_tracing(settings, "registry", registry, clock, FANS_OUT))
         wakeup, pages = Wakeup(), Wakeup()
 
         def committed() -> None:
@@ -169,7 +173,7 @@ async def relay(settings: Settings, clock: Clock) -> None:
     """Publish events and do nothing else, until a signal comes."""
     async with Lifecycle() as life:
         registry = new_registry("registry")
-        tracing = await life.enter(open_tracing(settings, "registry", registry, clock))
+        tracing = await life.enter(open_tracing(settings, "registry", registry, clock, FANS_OUT))
         database = await life.enter(_database(settings))
         connection = Connection.of(settings, "registry-relay")
         parts = Relaying(database, Wakeup(), clock, RelayMetrics(registry), tracing)

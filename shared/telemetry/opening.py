@@ -14,11 +14,15 @@ from shared.telemetry.tracing import UNTRACED, Tracing
 
 @asynccontextmanager
 async def open_tracing(
-    settings: TraceSettings, service: str, registry: CollectorRegistry, clock: Clock
+    settings: TraceSettings,
+    service: str,
+    registry: CollectorRegistry,
+    clock: Clock,
+    fans_out: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Tracing]:
     """Spans of `service` go to the collector of the settings; without one nothing is made, and OpenTelemetry is not
     even imported. Open it first: what is opened later stops before the last spans are sent. Leaving waits for the
-    collector a few seconds at most."""
+    collector a few seconds at most. `fans_out`: topics where each message that it sends is a trace of its own."""
     if settings.otlp_endpoint is None:
         yield UNTRACED
         return
@@ -27,6 +31,6 @@ async def open_tracing(
     headers = {name: value.get_secret_value() for name, value in settings.otlp_headers.items()}
     made = provider.make(str(settings.otlp_endpoint), headers, service, registry)
     try:
-        yield provider.recording(made, settings.trace_sample, clock, secrets.SystemRandom().random)
+        yield provider.recording(made, settings.trace_sample, clock, secrets.SystemRandom().random, fans_out)
     finally:
         await asyncio.to_thread(made.shutdown)

@@ -61,6 +61,12 @@ def provider_of(processor: SpanProcessor, service: str) -> TracerProvider:
     return provider
 
 
-def recording(provider: TracerProvider, sample: float, clock: Clock, draw: Callable[[], float]) -> Recording:
+def recording(
+    provider: TracerProvider,
+    sample: float,
+    clock: Clock,
+    draw: Callable[[], float],
+    fans_out: frozenset[str] = frozenset(),
+) -> Recording:
     """Spans by `provider`."""
-    return Recording(provider.get_tracer("boothline"), sample, clock, draw)
+    return Recording(provider.get_tracer("boothline"), sample, clock, draw, fans_out)

@@ -22,12 +22,14 @@ _NOW = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class Recording(Tracing):
-    """Makes spans. `sample`: share of bulk traces that is recorded; `draw`: a random number in 0..1."""
+    """Makes spans. `sample`: share of bulk traces that is recorded; `draw`: a random number in 0..1; `fans_out`: topics
+    where many messages of this service follow from one cause, so that each is a trace of its own."""
 
     tracer: Tracer
     sample: float
     clock: Clock
     draw: Callable[[], float]
+    fans_out: frozenset[str] = frozenset()
     on = True
 
     def serving(self, method: str, received: str | None, *, trusted: bool) -> Step:
@@ -50,8 +52,7 @@ class Recording(Tracing):
 
     @contextmanager
     def sending(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-        """`send <topic>` for each record that is recorded. An announcement is its own trace: many follow from one
-        confirmation."""
+        """`send <topic>` for each record that is recorded."""
         now = self.clock()
         steps = [self._send(record, now) for record in records]
         try:
@@ -70,7 +71,9 @@ class Recording(Tracing):
         bulk, cause = record.topic == BULK.name, traceparent(record.headers)
         name, age = f"send {record.topic}", now - _stated_at(headers, now)
         rare = bulk or cause is None  # without a cause: swept, imported, or from before it was known
-        return self._step(name, SpanKind.PRODUCER, cause, attributes, age=age, own=bulk, bulk=rare)
+        return self._step(
+            name, SpanKind.PRODUCER, cause, attributes, age=age, own=record.topic in self.fans_out, bulk=rare
+        )
 
     def calling(self, call: Call, cause: str | None) -> Step:
         """`deliver <channel>`."""

@@ -8,6 +8,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from shared.events import BULK
 from shared.telemetry import current_trace
 from shared.telemetry.provider import provider_of, recording
 from shared.telemetry.recording import Recording
@@ -22,7 +23,9 @@ class Recorder:
         self.exporter = InMemorySpanExporter()
         self.now, self.drawn = NOW, 0.5
         self.provider = provider_of(SimpleSpanProcessor(self.exporter), "test")
-        self.tracing: Recording = recording(self.provider, 0.01, lambda: self.now, lambda: self.drawn)
+        self.tracing: Recording = recording(
+            self.provider, 0.01, lambda: self.now, lambda: self.drawn, frozenset({BULK.name})
+        )
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

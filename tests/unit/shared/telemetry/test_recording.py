@@ -1,5 +1,6 @@
 """Spans: what they hang on, what they are called, and that nothing personal gets into them."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -86,6 +87,17 @@ def test_an_announcement_is_its_own_trace_linked_to_the_confirmation(recorder: R
     assert len(recorder.spans) == 2
     assert len({ids_of(span)[0] for span in recorder.spans} | {"a" * 32}) == 3
     assert [links_of(span) for span in recorder.spans] == [[trace_ids(CAUSE)]] * 2
+
+
+def test_an_invitation_of_an_import_goes_on_with_the_trace_of_its_row(recorder: Recorder) -> None:
+    elsewhere = replace(recorder.tracing, fans_out=frozenset())  # who sends one message for each cause
+    with elsewhere.sending([record(BULK.name)]) as traced:
+        pass
+    assert parent_of(recorder.named("send notifier.bulk")) == trace_ids(CAUSE)
+    with elsewhere.sending([record(BULK.name, UNRECORDED)]) as traced:
+        pass
+    assert traceparent(traced[0].headers) == UNRECORDED
+    assert len(recorder.spans) == 1
 
 
 def test_of_announcements_one_in_a_hundred_is_recorded_and_the_others_say_so(recorder: Recorder) -> None:
