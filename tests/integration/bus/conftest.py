@@ -166,10 +166,14 @@ class Listeners:
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self._running.append(process)
+        await self.joins(process)
+        return process
+
+    async def joins(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until it gets partitions, once more than was waited for before."""
         assert process.stdout is not None
         async with asyncio.timeout(120):  # a member that was killed is waited for as long as its session lasts (30 s)
             assert await process.stdout.readline() == b"joined\n"
-        return process
 
     def effects(self) -> Counter[str]:
         """How often each event had its effect, over all processes."""

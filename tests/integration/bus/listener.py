@@ -1,7 +1,7 @@
 """A process with one consumer: every event it handles becomes a line in a file, before its offset is committed.
 
 Told a signal and a number, it sends itself that signal after so many effects: in the middle of its work, however fast
-or slow the machine is.
+or slow the machine is. It says `joined` whenever it has got partitions.
 """
 
 import asyncio
@@ -9,7 +9,9 @@ import signal
 import sys
 from pathlib import Path
 
-from shared.bus import Connection, Consumer, Context
+from prometheus_client import CollectorRegistry
+
+from shared.bus import BusMetrics, Connection, Consumer, Context
 from shared.clock import utc_now
 from shared.events import PersonErased
 from shared.lifecycle import Lifecycle
@@ -30,6 +32,17 @@ async def main(broker: Connection, group: str, path: Path, itself: signal.Signal
             if itself is not None and done == after:
                 signal.raise_signal(itself)
 
+        async def tell() -> None:
+            told = 0.0
+            while True:
+                got = metrics.get_sample_value("boothline_consumer_rebalances_total", {"group": group}) or 0.0
+                if got > told:
+                    told = got
+                    sys.stdout.write("joined\n")
+                    sys.stdout.flush()
+                await asyncio.sleep(0.02)
+
+        metrics = CollectorRegistry()
         async with Lifecycle() as life:
             consumer = Consumer(
                 broker,
@@ -40,11 +53,10 @@ async def main(broker: Connection, group: str, path: Path, itself: signal.Signal
                 lanes=4,
                 window=20,
                 drain_timeout=50.0,
+                metrics=BusMetrics(metrics),
             )
             await life.enter(consumer)
-            await consumer.joined()
-            sys.stdout.write("joined\n")
-            sys.stdout.flush()
+            life.tasks.spawn(tell(), "tells")
             await life.until_stopped()
 
 
