@@ -28,6 +28,7 @@ class Reads:
     def __init__(self) -> None:
         self.kept: list[Change] = []
         self.revoked: set[bytes] = set()
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     def add(self, unit: UUID | None = UNIT, at: datetime = NOW, tx: int | None = None) -> Change:
         cursor = Cursor(tx or len(self.kept) + 1, len(self.kept) + 1)
@@ -45,6 +46,9 @@ class Reads:
         return self.kept[0].cursor if self.kept else START
 
     async def alive(self, sessions: Sequence[bytes], _: datetime) -> frozenset[bytes]:
+        if meanwhile := self.meanwhile:
+            self.meanwhile = None
+            await meanwhile()
         return frozenset(sessions) - self.revoked
 
     async def ancestry(self, unit_ids: Sequence[UUID]) -> Mapping[UUID, frozenset[UUID]]:
@@ -218,6 +222,18 @@ async def test_a_revoked_session_is_closed_within_seconds(bench: Bench) -> None:
     bench.reads.revoked.add(b"s")
     await bench.tick(5.0)
     assert (waiting(revoked), waiting(other)) == ([None], [])
+
+
+async def test_a_page_that_is_opened_while_sessions_are_checked_stays_open(bench: Bench) -> None:
+    await bench.open()
+    opened: list[Stream] = []
+
+    async def opens() -> None:
+        opened.append(await bench.open(session=b"another"))
+
+    bench.reads.meanwhile = opens
+    await bench.tick(5.0)
+    assert [waiting(stream) for stream in opened] == [[]]
 
 
 class Turns(Wakeup):

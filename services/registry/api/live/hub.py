@@ -232,9 +232,9 @@ class Hub:
             return
         self._check_at = now + CHECK_SESSIONS
         sessions = {stream.session for stream in self._streams()}
-        alive = await self._reads.alive(sorted(sessions), self._clock())
-        for stream in self._streams():
-            if stream.session not in alive:
+        gone = sessions - await self._reads.alive(sorted(sessions), self._clock())
+        for stream in self._streams():  # also those that were opened meanwhile, of whose sessions nobody asked
+            if stream.session in gone:
                 stream.put(None, self._position)
 
     async def _ancestry(self, changes: Sequence[Change]) -> Ancestry:
