@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 REST = 0.2
 """Seconds before each measured thing: who is alone finds every process asleep. Without it the floor is that of a hot
-loop, half of what an idle machine needs for the same."""
+loop."""
 
 
 async def timed(work: Callable[[], Awaitable[object]], times: int) -> float:
